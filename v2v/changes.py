@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One plan, two readers: changes as data, and the draft that collects them.
+
+A converter reads a Draft (the guest as it will be) and adds changes to it. A dry run prints the
+changes; a real run prints and applies the same ones. No converter can tell which of the two it
+is in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import posixpath
+import shlex
+import stat as modes
+from dataclasses import dataclass
+from typing import Protocol
+
+from v2v.errors import Finding
+from v2v.files import Files, Stat, realpath
+
+_LINK_MODE = modes.S_IFLNK | 0o777
+
+
+class GuestHandle(Protocol):
+    """What changes need of a guest that may be written."""
+
+    def write(self, path: str, data: bytes, mode: int | None) -> None:
+        """Replace a file's content; a new file gets ``mode``, an old one keeps its own at None."""
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link, in place of what was there."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file or symbolic link."""
+
+    def run(self, argv: tuple[str, ...], makes: str | None) -> None:
+        """Run a command inside the guest; ``makes`` must exist afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a text file, or a symbolic link, whose mode then says so as in git (0o120777)."""
+
+    path: str
+    old: bytes | None  # None: the file is new
+    new: bytes
+    why: str
+    mode: int | None = None  # for a new file; None: the old one's stays
+
+    kind = "write_file"
+
+    @property
+    def is_link(self) -> bool:
+        return self.mode is not None and modes.S_ISLNK(self.mode)
+
+    def diff(self) -> str | None:
+        """Return the change as a unified diff."""
+        return _diff(self.path, self.old, self.new)
+
+    def describe(self) -> str:
+        if self.is_link:
+            return f"link {self.path} -> {self.new.decode()}"
+        return f"{'create' if self.old is None else 'edit'} {self.path}"
+
+    def apply(self, guest: GuestHandle) -> None:
+        if self.is_link:
+            guest.link(self.path, self.new.decode())
+        else:
+            guest.write(self.path, self.new, self.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Remove a file or a symbolic link."""
+
+    path: str
+    old: bytes | None  # None: a symbolic link, or not worth reading
+    why: str
+
+    kind = "remove_file"
+
+    def diff(self) -> str | None:
+        return None if self.old is None else _diff(self.path, self.old, None)
+
+    def describe(self) -> str:
+        return f"remove {self.path}"
+
+    def apply(self, guest: GuestHandle) -> None:
+        guest.remove(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFile:
+    """Put a binary file into the guest; it has a size, not a diff."""
+
+    path: str
+    data: bytes
+    why: str
+    mode: int | None = None  # for a new file; None: the old one's stays
+
+    kind = "upload_file"
+
+    def diff(self) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        return f"upload {self.path} ({len(self.data):,} bytes)"
+
+    def apply(self, guest: GuestHandle) -> None:
+        guest.write(self.path, self.data, self.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Run one of the guest's own programs in the guest's root."""
+
+    argv: tuple[str, ...]
+    why: str
+    makes: str | None = None  # a path that must exist afterwards
+
+    kind = "run_command"
+
+    def diff(self) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        return f"run {shlex.join(self.argv)}"
+
+    def apply(self, guest: GuestHandle) -> None:
+        guest.run(self.argv, self.makes)
+
+
+Change = WriteFile | RemoveFile | UploadFile | RunCommand
+
+
+def _diff(path: str, old: bytes | None, new: bytes | None) -> str:
+    before, after = (
+        [] if text is None else text.decode(errors="backslashreplace").splitlines(keepends=True)
+        for text in (old, new)
+    )
+    lines = difflib.unified_diff(
+        before,
+        after,
+        "/dev/null" if old is None else f"a{path}",
+        "/dev/null" if new is None else f"b{path}",
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+class Draft:
+    """The guest as it will be: reads see the changes drafted so far, the guest is untouched."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._drafted: dict[str, tuple[int, bytes] | None] = {}  # mode and content; None: removed
+        self.changes: list[Change] = []
+        self.warnings: list[Finding] = []
+        self.blockers: list[Finding] = []
+
+    # The reader: a Draft is itself Files.
+
+    def stat(self, path: str) -> Stat | None:
+        if path not in self._drafted:
+            return self._files.stat(path) or self._drafted_dir(path)
+        entry = self._drafted[path]
+        return None if entry is None else Stat(entry[0], len(entry[1]))
+
+    def _drafted_dir(self, path: str) -> Stat | None:
+        below = path.rstrip("/") + "/"
+        new = any(entry is not None and at.startswith(below) for at, entry in self._drafted.items())
+        return Stat(modes.S_IFDIR | 0o755) if new else None
+
+    def read(self, path: str) -> bytes:
+        path = realpath(self, path)
+        if path not in self._drafted:
+            return self._files.read(path)
+        entry = self._drafted[path]
+        if entry is None:
+            raise FileNotFoundError(path)
+        return entry[1]
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        path = realpath(self, path)
+        below = path.rstrip("/") + "/"
+        names = set(self._files.listdir(path))
+        for at, entry in self._drafted.items():
+            if at.startswith(below):
+                name = at.removeprefix(below).split("/")[0]
+                if entry is not None:
+                    names.add(name)
+                elif name == at.removeprefix(below):
+                    names.discard(name)
+        return tuple(sorted(names))
+
+    def readlink(self, path: str) -> str:
+        if path not in self._drafted:
+            return self._files.readlink(path)
+        entry = self._drafted[path]
+        if entry is None or not modes.S_ISLNK(entry[0]):
+            raise FileNotFoundError(path)
+        return entry[1].decode()
+
+    def text(self, path: str) -> str:
+        """Return a file's content as text that encodes back to the same bytes (surrogateescape).
+
+        Raises FileNotFoundError.
+        """
+        return self.read(path).decode(errors="surrogateescape")
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a path leads to something, symbolic links followed."""
+        return self.stat(realpath(self, path)) is not None
+
+    def is_file(self, path: str) -> bool:
+        """Tell whether a path leads to a regular file, symbolic links followed."""
+        found = self.stat(realpath(self, path))
+        return found is not None and found.is_file
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Return the sorted paths that match a pattern of glob(7); no ** and no {}."""
+        found = ["/"]
+        for part in pattern.strip("/").split("/"):
+            if any(char in part for char in "*?["):
+                found = [
+                    posixpath.join(base, name)
+                    for base in found
+                    for name in self.listdir(base)
+                    if fnmatch.fnmatchcase(name, part)
+                ]
+            else:
+                found = [posixpath.join(base, part) for base in found]
+        return tuple(path for path in found if self.stat(path) is not None or self.exists(path))
+
+    # The pen.
+
+    def write(self, path: str, new: bytes | str, *, why: str, mode: int = 0o644) -> None:
+        """Draft a file's new content; nothing is drafted if it is the same. ``mode``: if new.
+
+        A symbolic link is followed to the file that it stands for.
+        """
+        path = realpath(self, path)
+        data = new.encode(errors="surrogateescape") if isinstance(new, str) else new
+        found = self.stat(path)
+        if found is None:
+            self.changes.append(WriteFile(path, None, data, why, mode))
+            self._drafted[path] = (modes.S_IFREG | mode, data)
+        elif (old := self.read(path)) != data:
+            self.changes.append(WriteFile(path, old, data, why))
+            self._drafted[path] = (found.mode, data)
+
+    def upload(self, path: str, data: bytes, *, why: str, mode: int = 0o644) -> None:
+        """Draft a binary file's new content; nothing is drafted if it is the same."""
+        path = realpath(self, path)
+        found = self.stat(path)
+        if found is not None and self.read(path) == data:
+            return
+        self.changes.append(UploadFile(path, data, why, mode if found is None else None))
+        self._drafted[path] = (modes.S_IFREG | mode if found is None else found.mode, data)
+
+    def link(self, path: str, target: str, *, why: str) -> None:
+        """Draft a symbolic link in place of what is there; nothing if it is there already."""
+        path = posixpath.join(realpath(self, posixpath.dirname(path)), posixpath.basename(path))
+        found = self.stat(path)
+        old = None
+        if found is not None and found.is_link:
+            old = self.readlink(path).encode()
+            if old == target.encode():
+                return
+        elif found is not None:
+            old = self.read(path)
+        self.changes.append(WriteFile(path, old, target.encode(), why, _LINK_MODE))
+        self._drafted[path] = (_LINK_MODE, target.encode())
+
+    def remove(self, path: str, *, why: str) -> None:
+        """Draft the removal of a file or of a symbolic link itself; nothing if it is absent."""
+        path = posixpath.join(realpath(self, posixpath.dirname(path)), posixpath.basename(path))
+        found = self.stat(path)
+        if found is None:
+            return
+        old = self.read(path) if found.is_file else None
+        self.changes.append(RemoveFile(path, old, why))
+        self._drafted[path] = None
+
+    def run(self, *argv: str, why: str, makes: str | None = None) -> None:
+        """Draft a command; do so only where the guest's state asks for it, or plans never end."""
+        self.changes.append(RunCommand(argv, why, makes))
+
+    def warn(self, code: str, message: str, *, hint: str | None = None) -> None:
+        """Say something that the user should know; the conversion goes on."""
+        self.warnings.append(Finding(code, message, hint))
+
+    def block(self, code: str, message: str, *, hint: str | None = None) -> None:
+        """Say why the guest cannot be converted; planning goes on, to find all such reasons."""
+        self.blockers.append(Finding(code, message, hint))

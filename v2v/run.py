@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The only module that starts programs: argument lists, never a shell; a clean environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from v2v.errors import CommandError, MissingProgram
+
+log = logging.getLogger(__name__)
+
+PACKAGES = {
+    "qemu-img": "qemu-utils",
+    "qemu-nbd": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
+}
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL for a child of ours
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
+
+
+def run(*argv: str | Path, text: str | None = None) -> str:
+    """Run a program to its end and return its standard output.
+
+    ``text`` is given to it on standard input. Raises CommandError or MissingProgram.
+    """
+    args = [str(arg) for arg in argv]
+    log.debug("+ %s", shlex.join(args))
+    try:
+        done = subprocess.run(
+            args,
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_environment(),
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise MissingProgram(args[0], PACKAGES.get(args[0])) from error
+    if done.returncode != 0:
+        raise CommandError(args, done.returncode, done.stderr)
+    return done.stdout
+
+
+@contextmanager
+def running(*argv: str | Path, stderr: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program and end it when the block is left, however it is left.
+
+    Its standard output is a pipe (binary), its standard error goes to the file ``stderr``.
+    Raises MissingProgram.
+    """
+    args = [str(arg) for arg in argv]
+    log.debug("+ %s &", shlex.join(args))
+    with stderr.open("wb") as errors:
+        try:
+            child = subprocess.Popen(
+                args,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C on the terminal is ours to handle, not its
+            )
+        except FileNotFoundError as error:
+            raise MissingProgram(args[0], PACKAGES.get(args[0])) from error
+        try:
+            yield child
+        finally:
+            _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
