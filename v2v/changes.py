@@ -18,6 +18,7 @@ from typing import Protocol
 
 from v2v.errors import Finding
 from v2v.files import Files, Stat, realpath
+from v2v.model import Capabilities
 
 _LINK_MODE = modes.S_IFLNK | 0o777
 
@@ -132,6 +133,16 @@ class RunCommand:
 
 
 Change = WriteFile | RemoveFile | UploadFile | RunCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a conversion will do to a guest, and what the guest will then have drivers for."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[Finding, ...]
+    blockers: tuple[Finding, ...]
+    capabilities: Capabilities
 
 
 def _diff(path: str, old: bytes | None, new: bytes | None) -> str:

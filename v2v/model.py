@@ -63,6 +63,21 @@ class DiskFormat(StrEnum):
     parallels = auto()
 
 
+class Allocation(StrEnum):
+    """Whether an image takes its space as it is filled or at once."""
+
+    sparse = auto()
+    preallocated = auto()
+
+
+class InitramfsMode(StrEnum):
+    """How drivers get into an initramfs: auto splices where that is exact and else rebuilds."""
+
+    splice = auto()
+    rebuild = auto()
+    auto = "auto"  # last, as it hides the function of that name
+
+
 class Bus(StrEnum):
     """Where a disk hangs, in the source and in the target."""
 
@@ -274,3 +289,13 @@ class Capabilities:
     balloon: bool = True
     agent: bool = True  # a virtio-serial channel for the QEMU guest agent
     virtio_transitional: bool = False  # the guest's drivers know only virtio 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDisk:
+    """An image of the result; ``path`` is where it stands when all is done."""
+
+    path: Path
+    format: DiskFormat
+    virtual_bytes: int
+    allocation: Allocation = Allocation.sparse

@@ -25,6 +25,9 @@ class Observer:
     def finding(self, finding: Finding) -> None:
         """A warning was found."""
 
+    def error(self, finding: Finding) -> None:
+        """The work ends with an error, which is also raised."""
+
     def copied(self, disk: str, done: int, total: int) -> None:
         """So many bytes of a disk's ``total`` are through."""
 
@@ -67,7 +70,7 @@ class Terminal(Observer):
 
 
 class JsonLines(Observer):
-    """One JSON object a line: ``type`` is stage, warning or progress; ``timestamp`` is RFC 3339."""
+    """One JSON object a line; ``type`` is stage, warning, error or progress."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -82,6 +85,9 @@ class JsonLines(Observer):
 
     def finding(self, finding: Finding) -> None:
         self._emit("warning", code=finding.code, message=finding.message, hint=finding.hint)
+
+    def error(self, finding: Finding) -> None:
+        self._emit("error", code=finding.code, message=finding.message, hint=finding.hint)
 
     def copied(self, disk: str, done: int, total: int) -> None:
         self._emit("progress", disk=disk, done=done, total=total)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Everything from a bare Debian 12 machine: `make demo` and `make test`. Root or sudo installs packages.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# guestfs, hivex and libvirt for Python exist only for the distribution's own Python.
+PYTHON ?= /usr/bin/python3
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+BIN := .venv/bin
+# For the program itself, for the guests that fixtures/ builds, and for the tests.
+PACKAGES := python3-venv python3-guestfs python3-hivex python3-libvirt python3-lxml python3-lz4 \
+	python3-tqdm python3-yaml python3-zstandard libguestfs-tools linux-image-cloud-amd64 ovmf \
+	qemu-system-x86 qemu-utils seabios osinfo-db \
+	mmdebstrap debian-archive-keyring e2fsprogs \
+	busybox-static codespell libvirt-clients lzop
+OUT ?= demo
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+.PHONY: setup
+setup: .venv/.ready ## install packages and leave the program at .venv/bin/v2v
+
+.venv/.ready: Makefile pyproject.toml
+	@installed=$$(dpkg-query -W -f='$${db:Status-Status}\n' $(PACKAGES) 2>&1 | grep -cx installed); \
+	if [ "$$installed" -ne $(words $(PACKAGES)) ]; then \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -q -y --no-install-recommends $(PACKAGES); \
+	fi
+	@$(PYTHON) -m venv --system-site-packages .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: fixtures
+fixtures: setup ## build the real guests (kept outside the checkout)
+	@$(BIN)/python -m fixtures.build xen-web esx-app
+
+.PHONY: demo
+demo: fixtures ## convert a real Xen guest and prove that it boots
+	@guest=$$($(BIN)/python -m fixtures.build --path xen-web); \
+	$(BIN)/v2v report "$$guest/xen-web.cfg" -os . ; \
+	rm -rf $(OUT) && mkdir $(OUT); \
+	$(BIN)/v2v convert "$$guest/xen-web.cfg" -o local -os $(OUT); \
+	$(BIN)/v2v verify $(OUT)/xen-web.xml
+
+.PHONY: check
+check: setup ## lint, types and unit tests; under a minute
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@codespell
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q -n 2 -m 'not guest'
+
+.PHONY: test
+test: check fixtures ## the whole suite, real guests included
+	@$(BIN)/pytest -n 2 --dist loadgroup -m guest
+
+.PHONY: bench
+bench: fixtures ## compare with the installed virt-v2v, side by side
+	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
+	@$(BIN)/python -m tests.bench
+
+.PHONY: clean
+clean: ## remove what setup and the tests made in the checkout
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(OUT)
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A real appliance keeps the contract that the dict-backed guest keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.v2v.contract import TREE, GuestContract, Reader
+from v2v.changes import WriteFile
+from v2v.errors import GuestError
+from v2v.files import Files, Link
+from v2v.guest.files import GuestFiles
+from v2v.guest.session import Drive, Session
+from v2v.run import run
+
+pytestmark = [pytest.mark.guest, pytest.mark.xdist_group("appliance")]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ext4 file system with the contract's tree and a shell."""
+    root = tmp_path_factory.mktemp("tree")
+    for path, entry in TREE.items():
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(entry, Link):
+            place.symlink_to(entry.target)
+        else:
+            place.write_bytes(entry.encode() if isinstance(entry, str) else entry)
+    for folder in ("bin", "dev", "proc", "sys"):
+        (root / folder).mkdir()
+    shutil.copy("/bin/busybox", root / "bin/sh")
+    made = tmp_path_factory.mktemp("image") / "disk.img"
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-d", root, made, "32m")
+    return made
+
+
+@pytest.fixture(scope="module")
+def source(image: Path) -> Drive:
+    return Drive(image, "raw")
+
+
+@pytest.fixture(scope="module")
+def guest(image: Path) -> Iterator[Session]:
+    copy = image.with_name("copy.img")
+    shutil.copy(image, copy)
+    with Session([Drive(copy, "raw")], writable=True) as session:
+        session.mount("/dev/sda", "/")
+        yield session
+        session.umount_all()
+        session.finish()
+
+
+class TestSession(GuestContract):
+    @pytest.fixture
+    def reader(self, guest: Session) -> Reader:
+        def read() -> Files:
+            return GuestFiles(guest)
+
+        return read
+
+    def test_a_command_that_fails_is_an_error_that_names_it(self, guest: Session) -> None:
+        with pytest.raises(GuestError, match="/bin/sh -c 'exit 3' in the guest"):
+            guest.run(("/bin/sh", "-c", "exit 3"), None)
+
+    def test_a_command_that_does_not_make_what_it_should_is_an_error(self, guest: Session) -> None:
+        with pytest.raises(GuestError, match="it made no /etc/never"):
+            guest.run(("/bin/sh", "-c", "true"), "/etc/never")
+
+    def test_free_space_and_inodes_are_told(self, guest: Session) -> None:
+        free, inodes = guest.space("/")
+        assert 1 << 20 < free < 32 << 20
+        assert inodes is not None
+        assert inodes > 100
+
+    def test_what_is_no_device_does_not_mount(self, guest: Session) -> None:
+        with pytest.raises(GuestError, match="/dev/sdx does not mount on /mnt"):
+            guest.mount("/dev/sdx", "/mnt")
+
+
+def test_a_session_for_reading_changes_nothing(source: Drive) -> None:
+    before = hashlib.sha256(source.path.read_bytes()).hexdigest()
+    with Session([source], writable=False) as session:
+        session.mount("/dev/sda", "/")
+        with pytest.raises(GuestError, match=r"writing /etc/fstab: .*Read-only file system"):
+            session.apply([WriteFile("/etc/fstab", b"", b"changed", "a test")])
+        session.finish()
+    assert hashlib.sha256(source.path.read_bytes()).hexdigest() == before
+
+
+def test_a_drive_that_is_absent_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GuestError, match=r"absent\.img: .*No such file"),
+        Session([Drive(tmp_path / "absent.img", "raw")], writable=False),
+    ):
+        pytest.fail("the session began")

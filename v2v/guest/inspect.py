@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looks into the guest's disks: which systems there are, and what the chosen one is.
+
+It mounts the chosen system's file systems as its fstab says and leaves them mounted. Everything is
+read from files that each Linux has, so that an unknown distribution is still understood.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import re
+import struct
+from dataclasses import dataclass
+
+from v2v.devices import DeviceNames
+from v2v.errors import Finding, GuestError
+from v2v.files import Files, realpath
+from v2v.guest.files import GuestFiles
+from v2v.guest.layout import HEAD_BYTES, firmware, has_grub
+from v2v.guest.session import Session
+from v2v.model import Bootloader, Filesystem, Guest, Machine, OsType
+
+log = logging.getLogger(__name__)
+
+_NOT_MOUNTABLE = frozenset(
+    {"swap", "unknown", "crypto_LUKS", "BitLocker", "LVM2_member", "linux_raid_member"}
+)
+_ELF_MACHINES = {3: "i686", 21: "ppc64", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64",
+                 243: "riscv64"}  # fmt: skip
+_BOOTLOADERS = (
+    ("/boot/grub/grub.cfg", Bootloader.grub2),
+    ("/boot/grub2/grub.cfg", Bootloader.grub2),
+    ("/boot/grub/menu.lst", Bootloader.grub_legacy),
+    ("/boot/grub/grub.conf", Bootloader.grub_legacy),
+)
+_ASSIGNMENT = re.compile(r"^\s*(?P<key>[A-Z0-9_]+)=(?P<value>[^\n]*?)\s*$", re.MULTILINE)
+_MIB = 1 << 20
+MIN_FREE_INODES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A file system that holds an operating system."""
+
+    device: str
+    type: OsType
+
+
+def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest, GuestFiles]:
+    """Find the guest's operating system, mount it and say what it is.
+
+    ``root`` names the device to take where there are several systems, or is ``first``.
+    Raises GuestError: no system, several without ``root``, a root that does not mount.
+    """
+    disks = session.devices()
+    heads = {disk: session.head(disk, HEAD_BYTES) for disk in disks}
+    filesystems = session.filesystems()
+    chosen = _choose(_roots(session, filesystems), root)
+    session.mount(chosen.device, "/")
+    files = GuestFiles(session)
+    names = DeviceNames(tuple(disk.device for disk in machine.disks), disks, filesystems)
+    mountpoints = {"/": chosen.device}
+    if chosen.type is OsType.linux:
+        mountpoints |= _mount_others(session, files, names)
+    release = os_release(files)
+    bootloader, config = _bootloader(files)
+    guest = Guest(
+        type=chosen.type,
+        distro=release.get("ID", str(chosen.type)),
+        version=release.get("VERSION_ID", ""),
+        product=release.get("PRETTY_NAME", str(chosen.type)),
+        arch=_arch(files),
+        firmware=firmware(heads.values()),
+        root=chosen.device,
+        mountpoints=mountpoints,
+        filesystems=filesystems,
+        disks=disks,
+        grub_disks=tuple(disk for disk in disks if has_grub(heads[disk])),
+        bootloader=bootloader,
+        bootloader_config=config,
+    )
+    return guest, files
+
+
+def _roots(session: Session, filesystems: tuple[Filesystem, ...]) -> tuple[Root, ...]:
+    found = []
+    for filesystem in filesystems:
+        if filesystem.type in _NOT_MOUNTABLE:
+            continue
+        try:
+            session.mount(filesystem.device, "/")
+        except GuestError as error:
+            log.debug("%s", error)
+            continue
+        names = set(session.names("/"))
+        if "etc" in names and names & {"bin", "usr"}:
+            if {"fstab", "hosts", "os-release"} & set(session.names("/etc")):
+                found.append(Root(filesystem.device, OsType.linux))
+        elif {"windows", "winnt"} & {name.lower() for name in names}:
+            found.append(Root(filesystem.device, OsType.windows))
+        session.umount_all()
+    return tuple(found)
+
+
+def _choose(roots: tuple[Root, ...], wanted: str | None) -> Root:
+    listed = ", ".join(root.device for root in roots)
+    if not roots:
+        raise GuestError(
+            "E-NO-OS",
+            "no operating system was found on the disks",
+            hint="is this the guest's system disk, and is it not encrypted?",
+        )
+    if wanted is None or wanted == "first":
+        if len(roots) > 1 and wanted is None:
+            raise GuestError(
+                "E-MULTIPLE-ROOTS",
+                f"several operating systems were found: {listed}",
+                hint="choose one with --root DEVICE or --root first",
+            )
+        return roots[0]
+    for root in roots:
+        if root.device == wanted:
+            return root
+    raise GuestError(
+        "E-NO-SUCH-ROOT", f"{wanted}: no operating system there", hint=f"there is one on: {listed}"
+    )
+
+
+def _mount_others(session: Session, files: Files, names: DeviceNames) -> dict[str, str]:
+    """Mount what /etc/fstab names, parents first; what does not mount is left out."""
+    wanted = []
+    try:
+        text = files.read("/etc/fstab").decode(errors="surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 3 or line.lstrip().startswith("#"):
+            continue
+        spec, mountpoint, kind = fields[:3]
+        device = names.find(spec)
+        if device and mountpoint.startswith("/") and mountpoint != "/" and kind != "swap":
+            wanted.append((posixpath.normpath(mountpoint), device))
+    mounted = {}
+    for mountpoint, device in sorted(wanted):
+        try:
+            session.mount(device, mountpoint)
+        except GuestError as error:
+            log.debug("%s", error)
+        else:
+            mounted[mountpoint] = device
+    return mounted
+
+
+def os_release(files: Files) -> dict[str, str]:
+    """Return what os-release(5) says; for older systems as much of it as other files tell."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            text = files.read(path).decode(errors="replace")
+        except FileNotFoundError:
+            continue
+        return {match["key"]: _unquoted(match["value"]) for match in _ASSIGNMENT.finditer(text)}
+    try:
+        version = files.read("/etc/debian_version").decode(errors="replace").strip()
+    except FileNotFoundError:
+        return {}
+    return {"ID": "debian", "VERSION_ID": version, "PRETTY_NAME": f"Debian GNU/Linux {version}"}
+
+
+def _unquoted(value: str) -> str:
+    """Undo the shell quoting that os-release(5) allows for a value."""
+    if value[:1] in ('"', "'") and value[-1:] == value[:1]:
+        value = value[1:-1]
+    return re.sub(r"\\(.)", r"\1", value)
+
+
+def _arch(files: Files) -> str:
+    """Read the architecture off the ELF header of the shell (System V ABI, e_machine)."""
+    try:
+        header = files.read(realpath(files, "/bin/sh"))[:20]
+    except FileNotFoundError:
+        return "unknown"
+    if len(header) < 20 or header[:4] != b"\x7fELF":
+        return "unknown"
+    order = ">" if header[5] == 2 else "<"
+    return _ELF_MACHINES.get(struct.unpack_from(f"{order}H", header, 18)[0], "unknown")
+
+
+def _bootloader(files: Files) -> tuple[Bootloader, str | None]:
+    for path, kind in _BOOTLOADERS:
+        found = files.stat(realpath(files, path))
+        if found is not None and found.is_file:
+            return kind, realpath(files, path)
+    return Bootloader.none, None
+
+
+def space_findings(session: Session, guest: Guest) -> tuple[Finding, ...]:
+    """Return a blocker for each file system without the room that a conversion needs.
+
+    The figures are those of the virt-v2v manual: 50 MB for a /boot of its own, 100 MB for the root,
+    10 MB for others, and 100 inodes.
+    """
+    found = []
+    for mountpoint in guest.mountpoints:
+        need = {"/": 100, "/boot": 50}.get(mountpoint, 10) * _MIB
+        free, inodes = session.space(mountpoint)
+        if free < need:
+            found.append(
+                Finding(
+                    "E-GUEST-SPACE",
+                    f"{mountpoint} in the guest: {free // _MIB} MiB are free, "
+                    f"{need // _MIB} MiB are needed",
+                    "free some space in the guest before it is shut down",
+                )
+            )
+        if inodes is not None and inodes < MIN_FREE_INODES:
+            found.append(
+                Finding(
+                    "E-GUEST-SPACE",
+                    f"{mountpoint} in the guest: {inodes} inodes are free, "
+                    f"{MIN_FREE_INODES} are needed",
+                    "remove some files in the guest before it is shut down",
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The libguestfs appliance: the only module that imports guestfs.
+
+One appliance is launched for a conversion. It costs seconds, and each call of it milliseconds, so
+calls are counted and callers fetch in bulk. libguestfs reports errors as RuntimeError; they become
+GuestError here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import stat as modes
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import guestfs
+
+from v2v.accel import kvm_works
+from v2v.changes import Change
+from v2v.errors import GuestError
+from v2v.files import Stat
+from v2v.model import Filesystem
+
+log = logging.getLogger(__name__)
+
+_WRITE_LIMIT = 1 << 20  # bytes; guestfs_write's message may not exceed 4 MiB, guestfs(3)
+_COMPOSED = frozenset({"LVM2_member", "linux_raid_member", "btrfs", "crypto_LUKS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A disk to put into the appliance."""
+
+    path: Path
+    format: str  # QEMU's name; never probed
+
+
+def _parted(disk: str, partitions: Iterable[str]) -> bool:
+    return any(part.startswith(disk) and part[len(disk) :].isdigit() for part in partitions)
+
+
+@contextmanager
+def _translated(code: str, what: str, hint: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise GuestError(code, f"{what}: {error}", hint=hint) from error
+
+
+class Session:
+    """An appliance with the guest's disks in it; leave the block to end it.
+
+    ``calls`` counts the libguestfs calls made so far. ``emulated`` tells that there is no KVM.
+    """
+
+    def __init__(self, drives: Sequence[Drive], *, writable: bool) -> None:
+        self.writable = writable
+        self.calls = 0
+        self.emulated = False
+        self._drives = tuple(drives)
+        self._mounted: dict[str, str] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-")
+        self._g = guestfs.GuestFS(python_return_dict=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self._launch()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._g.close()
+        self._scratch.cleanup()
+
+    def _launch(self) -> None:
+        g = self._g
+        g.set_event_callback(self._count, guestfs.EVENT_ENTER)
+        if "LIBGUESTFS_BACKEND" not in os.environ:
+            g.set_backend("direct")  # no daemon needed, and paths are opened as who we are
+        if "LIBGUESTFS_BACKEND_SETTINGS" not in os.environ and not kvm_works():
+            g.set_backend_settings(["force_tcg"])
+            self.emulated = True
+        for drive in self._drives:
+            with _translated("E-GUEST-DRIVE", str(drive.path)):
+                g.add_drive(
+                    str(drive.path),
+                    readonly=not self.writable,
+                    format=drive.format,
+                    cachemode="unsafe",  # the overlay is thrown away if anything fails
+                    discard="besteffort" if self.writable else "disable",
+                )
+        with _translated(
+            "E-APPLIANCE",
+            "the libguestfs appliance does not start",
+            "run libguestfs-test-tool; a kernel must be in /boot (linux-image-cloud-amd64)",
+        ):
+            g.launch()
+
+    def _count(self, event: int, handle: int, call: str, array: object) -> None:
+        self.calls += 1
+        log.debug("guestfs %d: %s", self.calls, call)
+
+    def finish(self) -> None:
+        """Write everything out and end the appliance. Raises GuestError if that fails."""
+        with _translated("E-APPLIANCE", "the libguestfs appliance does not end cleanly"):
+            self._g.shutdown()
+
+    # Devices.
+
+    def devices(self) -> tuple[str, ...]:
+        """Return the appliance's names of the drives, in their order."""
+        with _translated("E-APPLIANCE", "listing the disks"):
+            return tuple(self._g.list_devices())
+
+    def head(self, device: str, count: int) -> bytes:
+        """Return the first ``count`` bytes of a device, fewer if it is smaller."""
+        with _translated("E-GUEST-DISK", f"reading {device}"):
+            return self._g.pread_device(device, count, 0)
+
+    def filesystems(self) -> tuple[Filesystem, ...]:
+        """Return everything that may hold a file system, swap included; ``unknown`` is a type.
+
+        libguestfs's own list takes seconds, as it looks for volume groups, arrays and subvolumes.
+        It is asked only where a partition or disk is part of such a thing.
+        """
+        with _translated("E-GUEST-DISK", "listing the file systems"):
+            partitions = self._g.list_partitions()
+            whole = [disk for disk in self._g.list_devices() if not _parted(disk, partitions)]
+            simple = tuple(self._filesystem(device) for device in sorted(whole + partitions))
+            if not any(found.type in _COMPOSED for found in simple):
+                return simple
+            known = {found.device: found for found in simple}
+            return tuple(
+                known.get(device) or self._filesystem(device, kind)
+                for device, kind in self._g.list_filesystems().items()
+            )
+
+    def _filesystem(self, device: str, kind: str = "unknown") -> Filesystem:
+        if device.startswith("btrfsvol:"):
+            return Filesystem(device, kind, None, None)
+        try:
+            facts = self._g.blkid(device)
+        except RuntimeError:  # blkid(8) fails where it knows nothing
+            log.debug("blkid knows nothing of %s", device)
+            facts = {}
+        return Filesystem(device, facts.get("TYPE", kind), facts.get("UUID"), facts.get("LABEL"))
+
+    # Mounts.
+
+    def mount(self, device: str, mountpoint: str, options: str = "") -> None:
+        """Mount a file system, for reading only in a session that may not write."""
+        parts = [part for part in (options, "" if self.writable else "ro") if part]
+        with _translated("E-GUEST-MOUNT", f"{device} does not mount on {mountpoint}"):
+            self._g.mount_options(",".join(parts), device, mountpoint)
+        self._mounted[mountpoint] = device
+
+    def umount_all(self) -> None:
+        """Unmount everything."""
+        with _translated("E-GUEST-MOUNT", "unmounting"):
+            self._g.umount_all()
+        self._mounted.clear()
+
+    def space(self, mountpoint: str) -> tuple[int, int | None]:
+        """Return free bytes and free inodes of a mounted file system.
+
+        Inodes are None where the file system makes them as needed (btrfs, vfat).
+        """
+        with _translated("E-GUEST-MOUNT", f"statvfs {mountpoint}"):
+            found = self._g.statvfs(mountpoint)
+        return found["bfree"] * found["bsize"], found["ffree"] if found["files"] > 0 else None
+
+    def trim(self) -> None:
+        """Discard the unused blocks of every mounted file system; one that cannot is left alone."""
+        for mountpoint in self._mounted:
+            try:
+                self._g.fstrim(mountpoint)
+            except RuntimeError as error:
+                log.debug("fstrim %s: %s", mountpoint, error)
+
+    # Reading files; v2v.guest.files caches what these return.
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names in a directory. Raises FileNotFoundError."""
+        try:
+            return self._g.ls(directory)
+        except RuntimeError as error:
+            raise FileNotFoundError(directory) from error
+
+    def stats(self, directory: str, names: Sequence[str]) -> dict[str, Stat]:
+        """Return lstat of names in a directory; those that are gone are left out."""
+        with _translated("E-GUEST-READ", f"reading {directory}"):
+            found = self._g.lstatnslist(directory, names)
+        return {
+            name: Stat(st["st_mode"], st["st_size"], st["st_uid"], st["st_gid"])
+            for name, st in zip(names, found, strict=True)
+            if st["st_ino"] != -1
+        }
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content. Raises FileNotFoundError."""
+        try:
+            return self._g.read_file(path)
+        except RuntimeError as error:
+            raise FileNotFoundError(path) from error
+
+    def readlink(self, path: str) -> str:
+        """Return a symbolic link's target. Raises FileNotFoundError."""
+        try:
+            return self._g.readlink(path)
+        except RuntimeError as error:
+            raise FileNotFoundError(path) from error
+
+    def archive(self, directory: str) -> Path:
+        """Fetch a directory as a tar archive, in one call. The file goes with the session."""
+        target = Path(self._scratch.name) / f"{self.calls}.tar"
+        with _translated("E-GUEST-READ", f"reading {directory}"):
+            self._g.tar_out(directory, str(target), numericowner=True)
+        return target
+
+    # Writing: this is a GuestHandle.
+
+    def write(self, path: str, data: bytes, mode: int | None) -> None:
+        with _translated("E-GUEST-WRITE", f"writing {path}"):
+            if mode is not None:
+                self._g.mkdir_p(os.path.dirname(path))  # noqa: PTH120 (a path in the guest)
+            if len(data) <= _WRITE_LIMIT:
+                self._g.write(path, data)
+            else:
+                local = Path(self._scratch.name) / "upload"
+                local.write_bytes(data)
+                self._g.upload(str(local), path)
+                local.unlink()
+            if mode is not None:
+                self._g.chmod(modes.S_IMODE(mode), path)
+
+    def link(self, path: str, target: str) -> None:
+        with _translated("E-GUEST-WRITE", f"linking {path}"):
+            self._g.mkdir_p(os.path.dirname(path))  # noqa: PTH120 (a path in the guest)
+            self._g.ln_sf(target, path)
+
+    def remove(self, path: str) -> None:
+        with _translated("E-GUEST-WRITE", f"removing {path}"):
+            self._g.rm_f(path)
+
+    def run(self, argv: tuple[str, ...], makes: str | None) -> None:
+        with _translated("E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest"):
+            self._g.command(argv)
+            made = makes is None or self._g.exists(makes)
+        if not made:
+            raise GuestError(
+                "E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest: it made no {makes}"
+            )
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Apply changes in their order. Raises GuestError at the first that fails."""
+        for change in changes:
+            log.debug("apply: %s", change.describe())
+            change.apply(self)

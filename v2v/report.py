@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The report of a dry or a real run: as JSON for programs, as text for people.
+
+Both runs make the same report; readers of the JSON must ignore keys that they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from v2v.changes import Change, Plan, RunCommand
+from v2v.errors import Finding
+from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
+from v2v.source_json import machine_json
+from v2v.version import VERSION
+
+SCHEMA = 1
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetImage:
+    """An image that is, or would be, written."""
+
+    path: str
+    format: DiskFormat
+    virtual_bytes: int
+    estimated_bytes: int  # what it will take at most, as far as can be known without copying
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSummary:
+    """What is, or would be, made for the target hypervisor."""
+
+    machine: str
+    firmware: Firmware
+    block_bus: Bus
+    net_model: str
+    domain_xml: str
+    disks: tuple[TargetImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, what changes, and what comes out."""
+
+    dry_run: bool
+    machine: Machine
+    guest: Guest | None = None
+    plan: Plan | None = None
+    blockers: tuple[Finding, ...] = ()
+    target: TargetSummary | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)  # stage to seconds
+    appliance_calls: int = 0
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """All warnings: the source's, then the plan's."""
+        return self.machine.warnings + (self.plan.warnings if self.plan else ())
+
+    def to_json(self) -> str:
+        """Return the report as a JSON document."""
+        return json.dumps(report_json(self), indent=2) + "\n"
+
+    def to_text(self, *, diffs: bool = False) -> str:
+        """Return the report for people; ``diffs`` adds what each change changes."""
+        return "".join(f"{line}\n" for line in _text(self, diffs=diffs))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in IEC units."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+# JSON, as docs/report.md gives it.
+
+
+def report_json(report: Report) -> dict[str, object]:
+    """Return the report as what the json module takes."""
+    return {
+        "schema": SCHEMA,
+        "v2v": VERSION,
+        "dry_run": report.dry_run,
+        "source": machine_json(report.machine),
+        "guest": report.guest and _guest_json(report.guest),
+        "plan": {
+            "changes": [_change_json(change) for change in report.plan.changes]
+            if report.plan
+            else [],
+            "warnings": [finding_json(warning) for warning in report.warnings],
+        },
+        "blockers": [finding_json(blocker) for blocker in report.blockers],
+        "target": report.target and _target_json(report.target),
+        "timing": dict(report.timing),
+        "appliance_calls": report.appliance_calls,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, object]:
+    """Return a warning or blocker as what the json module takes."""
+    return {"code": finding.code, "message": finding.message, "hint": finding.hint}
+
+
+def _guest_json(guest: Guest) -> dict[str, object]:
+    return {
+        "type": guest.type,
+        "distro": guest.distro,
+        "version": guest.version,
+        "product": guest.product,
+        "arch": guest.arch,
+        "osinfo": guest.osinfo,
+        "firmware": guest.firmware,
+        "root": guest.root,
+        "mountpoints": dict(guest.mountpoints),
+        "bootloader": guest.bootloader,
+        "kernels": [_kernel_json(kernel) for kernel in guest.kernels],
+    }
+
+
+def _kernel_json(kernel: Kernel) -> dict[str, object]:
+    return {
+        "version": kernel.version,
+        "default": kernel.default,
+        "virtio": dict(kernel.virtio),
+        "initramfs": kernel.initramfs,
+        "initramfs_has_virtio": kernel.initramfs_has_virtio,
+    }
+
+
+def _change_json(change: Change) -> dict[str, object]:
+    what: dict[str, object] = (
+        {"argv": list(change.argv)} if isinstance(change, RunCommand) else {"path": change.path}
+    )
+    return {"kind": change.kind, **what, "why": change.why, "diff": change.diff()}
+
+
+def _target_json(target: TargetSummary) -> dict[str, object]:
+    return {
+        "machine": target.machine,
+        "firmware": target.firmware,
+        "block_bus": target.block_bus,
+        "net_model": target.net_model,
+        "domain_xml": target.domain_xml,
+        "disks": [
+            {
+                "path": disk.path,
+                "format": disk.format,
+                "virtual_bytes": disk.virtual_bytes,
+                "estimated_bytes": disk.estimated_bytes,
+            }
+            for disk in target.disks
+        ],
+    }
+
+
+# Text.
+
+
+def _text(report: Report, *, diffs: bool) -> Iterator[str]:
+    yield from _source_text(report.machine)
+    if report.guest:
+        yield ""
+        yield from _guest_text(report.guest)
+    if report.plan:
+        yield ""
+        yield from _changes_text(report.plan.changes, diffs=diffs)
+    yield from _findings_text("Warnings", report.warnings)
+    yield from _findings_text("Blockers", report.blockers)
+    if report.target:
+        yield ""
+        yield from _target_text(report.target, dry_run=report.dry_run)
+        if diffs:
+            yield from ("", "Domain XML")
+            yield from textwrap.indent(report.target.domain_xml.rstrip(), "  ").splitlines()
+    if report.timing:
+        total = sum(report.timing.values())
+        stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in report.timing.items())
+        yield from ("", f"Time: {total:.1f} s ({stages})")
+
+
+def _source_text(machine: Machine) -> Iterator[str]:
+    boot = f", boot by {machine.boot.method}" if machine.boot else ""
+    yield f"Source: {machine.name} ({machine.hypervisor}, read as {machine.kind})"
+    yield f"  {machine.vcpus} vCPU, {size(machine.memory_bytes)}, firmware {machine.firmware}{boot}"
+    for disk in machine.disks:
+        parts = [disk.device, disk.controller, disk.format]
+        about = ", ".join(str(part) for part in parts if part)
+        length = f" {size(disk.virtual_bytes)}" if disk.virtual_bytes is not None else ""
+        yield f"  disk {disk.path}{length}" + (f" ({about})" if about else "")
+    for nic in machine.nics:
+        about = f" ({nic.model})" if nic.model else ""
+        yield f"  NIC {nic.mac or 'without MAC'} on {nic.network.kind} {nic.network.name}{about}"
+
+
+def _guest_text(guest: Guest) -> Iterator[str]:
+    yield f"Guest: {guest.product} ({guest.arch}, {guest.osinfo})"
+    yield f"  firmware {guest.firmware}, boot loader {guest.bootloader}"
+    for mountpoint, device in guest.mountpoints.items():
+        yield f"  {mountpoint} on {device}"
+    for kernel in guest.kernels:
+        drivers = ", ".join(f"{device} {how}" for device, how in kernel.virtio.items())
+        default = " (default)" if kernel.default else ""
+        yield f"  kernel {kernel.version}{default}: virtio {drivers or 'missing'}"
+        if kernel.initramfs:
+            answer = {True: "holds virtio", False: "lacks virtio", None: "could not be read"}
+            yield f"    {kernel.initramfs} {answer[kernel.initramfs_has_virtio]}"
+
+
+def _changes_text(changes: Iterable[Change], *, diffs: bool) -> Iterator[str]:
+    listed = tuple(changes)
+    yield f"Changes: {len(listed) or 'none'}"
+    for number, change in enumerate(listed, 1):
+        yield f"  {number}. {change.describe()}"
+        yield f"     {change.why}"
+        diff = change.diff() if diffs else None
+        if diff:
+            yield from textwrap.indent(diff.rstrip(), "       ").splitlines()
+
+
+def _findings_text(title: str, findings: tuple[Finding, ...]) -> Iterator[str]:
+    if findings:
+        yield from ("", f"{title}: {len(findings)}")
+    for finding in findings:
+        yield f"  {finding.code}: {finding.message}"
+        if finding.hint:
+            yield f"    {finding.hint}"
+
+
+def _target_text(target: TargetSummary, *, dry_run: bool) -> Iterator[str]:
+    need = sum(disk.estimated_bytes for disk in target.disks)
+    yield "Would be written:" if dry_run else "Written:"
+    for disk in target.disks:
+        yield (
+            f"  {disk.path} ({disk.format}, {size(disk.virtual_bytes)} virtual, "
+            f"up to {size(disk.estimated_bytes)})"
+        )
+    yield (
+        f"  a domain on {target.machine} with {target.firmware}, disks on {target.block_bus}, "
+        f"NICs as {target.net_model}"
+    )
+    yield f"  space needed: {size(need)}"
