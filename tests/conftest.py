@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Expected files: ``pytest --regenerate`` writes them anew; read them before you commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Golden = Callable[[Path, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regenerate",
+        action="store_true",
+        help="write expected files anew; a test whose file changed is skipped",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Return a function that compares text with an expected file; a missing file is a failure.
+
+    With --regenerate it writes the file where it differs, and the test is skipped to say so.
+    """
+
+    def compare(expected: Path, text: str) -> None:
+        before = expected.read_text(encoding="utf-8") if expected.exists() else None
+        if request.config.getoption("--regenerate") and before != text:
+            expected.write_text(text, encoding="utf-8")
+            pytest.skip(f"{expected.name} was written anew: read it, then run the tests again")
+        assert before is not None, f"{expected} is missing: pytest --regenerate writes it"
+        assert text == before
+
+    return compare

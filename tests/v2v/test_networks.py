@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import pytest
+
+from v2v.errors import ConfigError
+from v2v.model import Network, NetworkKind, Nic
+from v2v.networks import map_nics, parse_network_map, unused_macs
+
+MAC = "52:54:00:aa:bb:cc"
+
+
+def bridge(name: str) -> Network:
+    return Network(NetworkKind.bridge, name)
+
+
+def network(name: str) -> Network:
+    return Network(NetworkKind.network, name)
+
+
+NICS = (
+    Nic(MAC, "vmxnet3", network("VM Network")),
+    Nic("52:54:00:00:00:02", "e1000", bridge("xenbr0")),
+    Nic(None, None, network("backup")),
+)
+
+
+def mapped(
+    n: tuple[str, ...] = (), b: tuple[str, ...] = (), mac: tuple[str, ...] = ()
+) -> list[Network]:
+    return [nic.network for nic in map_nics(NICS, parse_network_map(n, b, mac))]
+
+
+def test_without_a_map_nics_stay_as_they_are() -> None:
+    assert map_nics(NICS, parse_network_map()) == NICS
+
+
+def test_n_maps_one_network_and_keeps_its_kind() -> None:
+    assert mapped(n=("VM Network:lan",)) == [network("lan"), bridge("xenbr0"), network("backup")]
+
+
+@pytest.mark.parametrize("value", ["lan", "lan:", ":lan"])
+def test_n_with_one_name_maps_every_network_and_no_bridge(value: str) -> None:
+    assert mapped(n=(value,)) == [network("lan"), bridge("xenbr0"), network("lan")]
+
+
+def test_b_maps_bridges_only() -> None:
+    assert mapped(b=("br0",)) == [network("VM Network"), bridge("br0"), network("backup")]
+    assert mapped(b=("xenbr0:br1", "VM Network:br2"))[:2] == [network("VM Network"), bridge("br1")]
+
+
+def test_a_named_map_wins_over_the_default() -> None:
+    assert mapped(n=("lan", "backup:store")) == [network("lan"), bridge("xenbr0"), network("store")]
+
+
+def test_mac_wins_over_all_and_may_change_the_kind() -> None:
+    assert mapped(n=("lan",), mac=(f"{MAC.upper()}:bridge:br0",))[0] == bridge("br0")
+    assert mapped(mac=("52:54:00:00:00:02:network:lan",))[1] == network("lan")
+
+
+def test_a_mac_in_capitals_in_the_source_is_found() -> None:
+    nic = Nic(MAC.upper(), None, network("a"))
+    (found,) = map_nics((nic,), parse_network_map(macs=(f"{MAC}:network:b",)))
+    assert found == Nic(MAC.upper(), None, network("b"))
+
+
+def test_only_the_first_colon_parts_source_and_target() -> None:
+    assert mapped(n=("backup:vlan:7",))[2] == network("vlan:7")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"networks": ("",)}, "-n : no network is named"),
+        ({"bridges": (":",)}, "-b :: no bridge is named"),
+        ({"networks": ("a", "b")}, "-n b: all are mapped to a already"),
+        ({"networks": ("in:a", "in:b")}, "-n in:b: in is mapped to a already"),
+        ({"bridges": ("in:a", "in:a")}, "-b in:a: in is mapped to a already"),
+        ({"macs": ("br0",)}, "--mac br0: not of the form MAC:network|bridge:OUT"),
+        ({"macs": ("52:54:00:aa:bb:network:x",)}, "not of the form"),
+        ({"macs": (f"{MAC}:tap:x",)}, "tap is neither network nor bridge"),
+        ({"macs": (f"{MAC}:bridge:",)}, "no bridge is named"),
+        (
+            {"macs": (f"{MAC}:bridge:a", f"{MAC.upper()}:network:b")},
+            "this NIC is mapped to a already",
+        ),
+        ({"macs": (f"{MAC}:ip:192.0.2.1,192.0.2.254,24",)}, "inside the guest is not supported"),
+    ],
+)
+def test_a_bad_map_is_refused(options: dict[str, tuple[str, ...]], problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_network_map(**options)
+    assert problem in str(caught.value)
+    assert caught.value.finding.code == "E-NETWORK-MAP"
+
+
+def test_all_problems_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"-n : no network.*; -b in:y: in is.*; --mac z: not of"):
+        parse_network_map(("",), ("in:x", "in:y"), ("z",))
+
+
+def test_the_same_name_may_be_a_network_and_a_bridge() -> None:
+    found = parse_network_map(("in:a",), ("in:b",))
+    assert found.named == {network("in"): "a", bridge("in"): "b"}
+
+
+def test_a_mac_that_no_nic_has_is_a_warning() -> None:
+    networks = parse_network_map(macs=(f"{MAC}:bridge:a", "52:54:00:00:00:99:bridge:a"))
+    (warning,) = unused_macs(NICS, networks)
+    assert warning.code == "W-MAC-UNUSED"
+    assert "52:54:00:00:00:99: no NIC of the source" in warning.message

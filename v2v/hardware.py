@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The target's hardware, as far as it is a choice: decided once, before any XML is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from v2v.buses import Layout, layout
+from v2v.errors import Finding, TargetError
+from v2v.model import Capabilities, Firmware, Guest, Machine, Network, NetworkKind, Nic
+from v2v.osinfo import osinfo_id
+
+_X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
+# What QEMU has of libvirt's models (qemuValidateDomainDeviceDefSound).
+_SOUND_MODELS = frozenset({"ac97", "es1370", "ich6", "ich9", "pcspk", "sb16", "usb"})
+# A Linux interface name: at most 15 bytes, no blank, / or : (dev_valid_name in net/core/dev.c);
+# of the rest, what libvirt's schema takes.
+_BRIDGE_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9_.\-]{1,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What the sections of the domain XML share."""
+
+    machine: Machine
+    guest: Guest | None
+    capabilities: Capabilities
+    efi: bool
+    secure_boot: bool
+    osinfo: str | None
+    sound: str | None
+    nics: tuple[Nic, ...]
+    drives: Layout
+    boot_order: tuple[int, ...]  # for each disk, from 1
+
+    @property
+    def q35(self) -> bool:
+        return self.capabilities.machine == "q35"
+
+    @property
+    def transitional(self) -> bool:
+        """On q35 a plain virtio device speaks virtio 1.0 only, as it hangs on PCI Express."""
+        return self.capabilities.virtio_transitional and self.q35
+
+    @property
+    def virtio(self) -> str:
+        """The model of virtio devices."""
+        return "virtio-transitional" if self.transitional else "virtio"
+
+
+def decide(
+    machine: Machine, guest: Guest | None, capabilities: Capabilities, disk_count: int
+) -> tuple[Hardware, tuple[Finding, ...]]:
+    """Return the choices, with a warning for each thing that cannot be as it was."""
+    if guest is not None and guest.arch not in _X86:
+        raise TargetError("E-ARCH", f"{machine.name}: no target hardware for {guest.arch}")
+    warnings: list[Finding] = []
+    firmware = machine.firmware
+    if firmware is Firmware.unknown and guest is not None:
+        firmware = guest.firmware
+    efi = firmware is Firmware.efi
+    hardware = Hardware(
+        machine=machine,
+        guest=guest,
+        capabilities=capabilities,
+        efi=efi,
+        secure_boot=_secure_boot(machine, efi, capabilities, warnings),
+        osinfo=_osinfo(guest, warnings),
+        sound=_sound_model(machine.sound, warnings),
+        nics=tuple(_plugged(nic, warnings) for nic in machine.nics),
+        drives=layout(disk_count, machine.removables, capabilities),
+        boot_order=_boot_order(guest, disk_count),
+    )
+    return hardware, (*warnings, *hardware.drives.warnings)
+
+
+def _secure_boot(
+    machine: Machine, efi: bool, capabilities: Capabilities, warnings: list[Finding]
+) -> bool:
+    """Tell whether the target has Secure Boot, which libvirt offers on q35 only (it needs SMM)."""
+    if not machine.secure_boot:
+        return False
+    possible = efi and capabilities.machine == "q35"
+    if not possible:
+        warnings.append(
+            Finding(
+                "W-SECURE-BOOT",
+                f"{machine.name}: Secure Boot is lost, it needs UEFI firmware and machine type q35",
+            )
+        )
+    return possible
+
+
+def _osinfo(guest: Guest | None, warnings: list[Finding]) -> str | None:
+    if guest is None:
+        return None
+    found = osinfo_id(guest)
+    if found is None:
+        warnings.append(
+            Finding(
+                "W-OSINFO",
+                f"{guest.product or guest.distro}: no libosinfo id is known for it",
+                "the guest runs without; management tools will call it an unknown system",
+            )
+        )
+    return found
+
+
+def _sound_model(model: str | None, warnings: list[Finding]) -> str | None:
+    if model is None or model in _SOUND_MODELS:
+        return model
+    warnings.append(
+        Finding(
+            "W-SOUND",
+            f"sound card {model}: QEMU has none of this model, it is left out",
+            "add another with virsh edit, such as ich9",
+        )
+    )
+    return None
+
+
+def _plugged(nic: Nic, warnings: list[Finding]) -> Nic:
+    """Return the NIC on a network that libvirt can hold: no bridge can be called "VM Network"."""
+    network = nic.network
+    if network.kind is NetworkKind.network or _BRIDGE_NAME.fullmatch(network.name):
+        return nic
+    warnings.append(
+        Finding(
+            "W-BRIDGE-NAME",
+            f"bridge {network.name}: no Linux bridge can have this name, the NIC is put on a "
+            "libvirt network of this name",
+            f"name a bridge of the target host: -b '{network.name}:br0'",
+        )
+    )
+    return replace(nic, network=Network(NetworkKind.network, network.name))
+
+
+def _boot_order(guest: Guest | None, disk_count: int) -> tuple[int, ...]:
+    """Return each disk's turn. All have one: SeaBIOS does not set up a disk that has none."""
+    first = None if guest is None else boot_disk(guest)
+    turns = sorted(range(disk_count), key=lambda number: number != first)
+    return tuple(turns.index(number) + 1 for number in range(disk_count))
+
+
+def boot_disk(guest: Guest) -> int | None:
+    """Return the number of the disk that the firmware must start, None if it cannot be told.
+
+    GRUB's boot code need not be on the disk with its files: where the disk of /boot has none, a
+    BIOS must start one that has (RHEL-108991).
+    """
+    for place in ("/boot/efi", "/efi") if guest.firmware is Firmware.efi else ():
+        found = _disk_of(guest, place)
+        if found is not None:
+            return found
+    boot = _disk_of(guest, "/boot")
+    if boot is None and "/boot" not in guest.mountpoints:
+        boot = _disk_of(guest, "/")
+    with_grub = tuple(guest.disks.index(disk) for disk in guest.grub_disks)
+    if guest.firmware is not Firmware.efi and with_grub and boot not in with_grub:
+        return with_grub[0]
+    return boot
+
+
+def _disk_of(guest: Guest, mountpoint: str) -> int | None:
+    """Return the number of the disk that a file system is on; volumes of LVM and md have none."""
+    device = guest.mountpoints.get(mountpoint, "")
+    for number, disk in enumerate(guest.disks):
+        if re.fullmatch(re.escape(disk) + r"(p?\d+)?", device):
+            return number
+    return None

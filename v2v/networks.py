@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The options -n, -b and --mac: what the target's NICs are plugged into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from v2v.errors import ConfigError, Finding
+from v2v.model import Network, NetworkKind, Nic
+
+_MAC = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2}):(\w+):(.*)", re.IGNORECASE)
+_OPTION = {NetworkKind.network: "-n", NetworkKind.bridge: "-b"}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkMap:
+    """Where NICs go: by MAC, else by the name of their source network, else by its kind."""
+
+    macs: Mapping[str, Network] = field(default_factory=dict)  # keys are lower case
+    named: Mapping[Network, str] = field(default_factory=dict)
+    default: Mapping[NetworkKind, str] = field(default_factory=dict)
+
+    def target(self, nic: Nic) -> Network:
+        """Return what a NIC is plugged into in the target; unmapped, it is what it was."""
+        if nic.mac is not None and nic.mac.lower() in self.macs:
+            return self.macs[nic.mac.lower()]
+        kind = nic.network.kind
+        name = self.named.get(nic.network) or self.default.get(kind)
+        return nic.network if name is None else Network(kind, name)
+
+
+def parse_network_map(
+    networks: Iterable[str] = (), bridges: Iterable[str] = (), macs: Iterable[str] = ()
+) -> NetworkMap:
+    """Return the map that the options' values give. Raises ConfigError that names all problems."""
+    problems: list[str] = []
+    named: dict[Network, str] = {}
+    default: dict[NetworkKind, str] = {}
+    for kind, values in ((NetworkKind.network, networks), (NetworkKind.bridge, bridges)):
+        for value in values:
+            problems += _add_name(kind, value, named, default)
+    by_mac: dict[str, Network] = {}
+    for value in macs:
+        problems += _add_mac(value, by_mac)
+    if problems:
+        raise ConfigError(
+            "E-NETWORK-MAP",
+            "; ".join(problems),
+            hint="write -n IN:OUT, -b IN:OUT, or --mac MAC:network:OUT and --mac MAC:bridge:OUT",
+        )
+    return NetworkMap(by_mac, named, default)
+
+
+def _add_name(
+    kind: NetworkKind, value: str, named: dict[Network, str], default: dict[NetworkKind, str]
+) -> list[str]:
+    """Add one value of -n or -b; return what is wrong with it."""
+    source, _, target = value.partition(":")
+    option = f"{_OPTION[kind]} {value}"
+    if not source or not target:  # OUT, OUT: and :OUT all mean every network
+        if not (source or target):
+            return [f"{option}: no {kind} is named"]
+        if kind in default:
+            return [f"{option}: all are mapped to {default[kind]} already"]
+        default[kind] = source or target
+        return []
+    network = Network(kind, source)
+    if network in named:
+        return [f"{option}: {source} is mapped to {named[network]} already"]
+    named[network] = target
+    return []
+
+
+def _add_mac(value: str, by_mac: dict[str, Network]) -> list[str]:
+    """Add one value of --mac; return what is wrong with it."""
+    match = _MAC.fullmatch(value)
+    if match is None:
+        return [f"--mac {value}: not of the form MAC:network|bridge:OUT"]
+    mac, kind, target = match[1].lower(), match[2], match[3]
+    if kind == "ip":
+        return [f"--mac {value}: setting addresses inside the guest is not supported"]
+    if kind not in set(NetworkKind):
+        return [f"--mac {value}: {kind} is neither network nor bridge"]
+    if not target:
+        return [f"--mac {value}: no {kind} is named"]
+    if mac in by_mac:
+        return [f"--mac {value}: this NIC is mapped to {by_mac[mac].name} already"]
+    by_mac[mac] = Network(NetworkKind(kind), target)
+    return []
+
+
+def map_nics(nics: Iterable[Nic], networks: NetworkMap) -> tuple[Nic, ...]:
+    """Return the NICs plugged into the target's networks; order, number and MACs stay."""
+    return tuple(replace(nic, network=networks.target(nic)) for nic in nics)
+
+
+def unused_macs(nics: Iterable[Nic], networks: NetworkMap) -> tuple[Finding, ...]:
+    """Return a warning for each --mac that is no NIC's: a typing error, most likely."""
+    present = {nic.mac.lower() for nic in nics if nic.mac is not None}
+    return tuple(
+        Finding(
+            "W-MAC-UNUSED",
+            f"--mac {mac}: no NIC of the source has this address",
+            "compare it with the NICs that v2v report --source-only prints",
+        )
+        for mac in networks.macs
+        if mac not in present
+    )
