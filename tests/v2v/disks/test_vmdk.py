@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""VMDK: descriptors as VMware writes them, snapshots, exports, and the traps in QEMU's reader."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.v2v.disks.making import MIB, SIZE, content, inspected, made, raw, shown
+from tests.v2v.disks.test_references import descriptor
+from v2v.errors import SourceError
+from v2v.model import DiskFormat
+from v2v.run import run
+
+SECTORS = SIZE // 512
+
+
+def split(folder: Path) -> Path:
+    """A disk of two ESX flat extents, the second one at an offset in its file."""
+    data = content()
+    raw(folder / "a-flat.vmdk", data[: 3 * MIB])
+    raw(folder / "b-flat.vmdk", bytes(4096) + data[3 * MIB :])
+    return descriptor(
+        folder / "disk.vmdk",
+        f'RW {3 * MIB // 512} VMFS "a-flat.vmdk"',
+        f'RW {MIB // 512} FLAT "b-flat.vmdk" 8',
+    )
+
+
+def test_flat_extents_make_one_disk(tmp_path: Path) -> None:
+    image = inspected(split(tmp_path))
+    assert image.virtual_bytes == SIZE
+    assert [path.name for path in image.extents] == ["a-flat.vmdk", "b-flat.vmdk"]
+    assert image.allocated_bytes >= SIZE
+    assert shown(image, tmp_path) == content()
+
+
+def test_a_descriptor_may_have_the_line_ends_of_windows(tmp_path: Path) -> None:
+    path = split(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert shown(inspected(path), tmp_path) == content()
+
+
+def test_a_descriptor_without_its_usual_first_line_needs_the_format_named(tmp_path: Path) -> None:
+    path = split(tmp_path)
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
+    assert inspected(path).format is DiskFormat.raw
+    assert inspected(path, DiskFormat.vmdk).virtual_bytes == SIZE
+
+
+def test_sparse_extents_with_a_descriptor_apart_are_read(tmp_path: Path) -> None:
+    made(tmp_path / "disk.vmdk", "vmdk", "subformat=twoGbMaxExtentSparse")
+    assert (tmp_path / "disk-s001.vmdk").exists()
+    assert shown(inspected(tmp_path / "disk.vmdk"), tmp_path) == content()
+
+
+def test_a_monolithic_image_may_be_renamed(tmp_path: Path) -> None:
+    """The descriptor inside goes on naming the old file, which may be another guest's by now."""
+    path = made(tmp_path / "old.vmdk", "vmdk").rename(tmp_path / "new.vmdk")
+    assert shown(inspected(path), tmp_path) == content()
+
+
+def export(path: Path) -> Path:
+    """A stream-optimized image as ESXi exports it: its grain directory is known at the end only."""
+    data = bytearray(made(path, "vmdk", "subformat=streamOptimized").read_bytes())
+    header = bytes(data[:512])
+    data[56:64] = b"\xff" * 8
+    footer = struct.pack("<QII", 1, 0, 3).ljust(512, b"\0")
+    return raw(path, bytes(data) + footer + header + bytes(512))
+
+
+def test_an_esx_export_has_its_directory_at_the_end(tmp_path: Path) -> None:
+    path = export(tmp_path / "disk.vmdk")
+    assert shown(inspected(path), tmp_path) == content()
+    raw(path, path.read_bytes()[:-512])
+    with pytest.raises(SourceError, match="the footer of a stream-optimized VMDK is missing"):
+        inspected(path)
+
+
+def snapshot(path: Path, parent: str, parent_cid: str) -> Path:
+    """An empty sparse snapshot."""
+    run("qemu-img", "create", "-q", "-f", "vmdk", path, str(SIZE))
+    data = path.read_bytes()
+    text = data[512 : 512 + 10240].split(b"\0", 1)[0]
+    kept = b"\n".join(line for line in text.split(b"\n") if not line.startswith(b"parentCID"))
+    hint = f'parentCID={parent_cid}\nparentFileNameHint="{parent}"\n'.encode()
+    changed = kept.replace(b"createType", hint + b"createType")
+    return raw(path, data[:512] + changed.ljust(10240, b"\0") + data[512 + 10240 :])
+
+
+def cid(path: Path) -> str:
+    """Return a VMDK's content id."""
+    return str(inspected(path).cid)
+
+
+def test_snapshots_are_read_over_their_parents(tmp_path: Path) -> None:
+    base = made(tmp_path / "base.vmdk", "vmdk", "subformat=monolithicFlat")
+    first = snapshot(tmp_path / "base-000001.vmdk", "base.vmdk", cid(base))
+    second = snapshot(tmp_path / "base-000002.vmdk", "base-000001.vmdk", cid(first))
+    image = inspected(second)
+    assert [each.path.name for each in image.chain()] == [second.name, first.name, base.name]
+    assert shown(image, tmp_path) == content()
+
+
+@pytest.mark.parametrize("folder", ["/vmfs/volumes/5f/vm/", "C:\\VMs\\web\\"])
+def test_a_parent_named_by_its_old_place_is_found_beside_its_snapshot(
+    tmp_path: Path, folder: str
+) -> None:
+    base = made(tmp_path / "base.vmdk", "vmdk")
+    path = snapshot(tmp_path / "top.vmdk", f"{folder}base.vmdk", cid(base))
+    assert shown(inspected(path), tmp_path) == content()
+
+
+def test_a_parent_that_changed_is_an_error(tmp_path: Path) -> None:
+    made(tmp_path / "base.vmdk", "vmdk")
+    path = snapshot(tmp_path / "top.vmdk", "base.vmdk", "00000001")
+    with pytest.raises(SourceError, match=r"its parent base\.vmdk was changed after the snapshot"):
+        inspected(path)
+
+
+def test_a_snapshot_without_its_parent_is_an_error(tmp_path: Path) -> None:
+    path = snapshot(tmp_path / "top.vmdk", "base.vmdk", "00000001")
+    with pytest.raises(SourceError, match=r"base\.vmdk: no such disk image"):
+        inspected(path)
+    raw(tmp_path / "disk-flat.vmdk", bytes(4096))
+    path = descriptor(tmp_path / "d", 'RW 8 VMFS "disk-flat.vmdk"', pairs="CID=1\nparentCID=2")
+    with pytest.raises(SourceError, match="is a snapshot, but does not name its parent"):
+        inspected(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['RW 8 FLAT "x-flat.vmdk" 0', "", 'RW 8 FLAT "x-flat.vmdk" 0'], "would count that extent"),
+        (["RW 8", 'FLAT "/etc/passwd" 0'], "has the line 'RW 8'"),
+        (['RW\t8 FLAT "x-flat.vmdk" 0', "what is this"], "has the line 'what is this'"),
+        (['RDONLY 8 FLAT "x-flat.vmdk" 0'], "an extent of the kind RDONLY FLAT"),
+        (["RW 8 ZERO"], "an extent of the kind RW ZERO"),
+        (['RW 8 VMFSRDM "x-flat.vmdk"'], "an extent of the kind RW VMFSRDM"),
+        (['RW 8 FLAT "x-flat.vmdk"'], "a flat extent 'x-flat.vmdk' without an offset"),
+        ([], "has no extents"),
+        (['RW 0 FLAT "x-flat.vmdk" 0'], "a virtual size of 0 bytes"),
+        (['RW 99999999999999 FLAT "x-flat.vmdk" 0'], "is not credible"),
+        (['RW 9 FLAT "x-flat.vmdk" 0'], "the extent reaches to byte 4,608"),
+        (['RW 8 FLAT "x-flat.vmdk" 1'], "the extent reaches to byte 4,608"),
+        (['RW 8 FLAT "gone.vmdk" 0'], "gone.vmdk: no such disk image"),
+        (['RW 8 SPARSE "x-flat.vmdk"'], "is named as a sparse VMDK extent, but has no such header"),
+        (['RW 8 SPARSE "disk"'], "is named as a sparse VMDK extent, but has no such header"),
+        (['encryptionKeys="vmware:key"', 'RW 8 FLAT "x-flat.vmdk" 0'], "the image is encrypted"),
+        (['parentFileNameHint="a"', 'parentFileNameHint="b"'], "its parent more than once"),
+        (['#parentFileNameHint="a"'], "names its parent in another form"),
+        (['parentFileNameHint = "a"'], "names its parent in another form"),
+    ],
+)
+def test_a_descriptor_that_qemu_would_read_otherwise_is_an_error(
+    tmp_path: Path, lines: list[str], said: str
+) -> None:
+    raw(tmp_path / "x-flat.vmdk", bytes(4096))
+    with pytest.raises(SourceError, match=said):
+        inspected(descriptor(tmp_path / "disk", *lines))
+
+
+def test_a_parent_hidden_where_only_qemu_looks_is_an_error(tmp_path: Path) -> None:
+    path = made(tmp_path / "disk", "vmdk")
+    data = bytearray(path.read_bytes())
+    data[28:36] = bytes(8)
+    data[512:560] = b'\nparentCID=1\nparentFileNameHint="/etc/passwd"\n'.ljust(48)
+    with pytest.raises(SourceError, match="names a parent in a place that holds no descriptor"):
+        inspected(raw(path, bytes(data)))
+
+
+def esx_sparse(path: Path, *, grain: int = 1, at: int = 4) -> Path:
+    """An old ESX snapshot extent (COWD) of 8 sectors with one grain of data."""
+    header = struct.pack("<4sIIIIII", b"COWD", 1, 3, 8, grain, at, 1).ljust(4 * 512, b"\0")
+    directory = struct.pack("<I", 5).ljust(512, b"\0")
+    table = struct.pack("<II", 0, 37).ljust(4096 * 4, b"\0")
+    return raw(path, header + directory + table + b"\7" * 512)
+
+
+def test_an_old_esx_sparse_extent_is_read(tmp_path: Path) -> None:
+    esx_sparse(tmp_path / "disk-delta.vmdk")
+    path = descriptor(tmp_path / "disk.vmdk", 'RW 8 VMFSSPARSE "disk-delta.vmdk"')
+    assert shown(inspected(path), tmp_path) == bytes(512) + b"\7" * 512 + bytes(6 * 512)
+    assert inspected(tmp_path / "disk-delta.vmdk").virtual_bytes == 4096
+    with pytest.raises(SourceError, match="the VMDK's COWD header is not credible"):
+        inspected(esx_sparse(tmp_path / "bad", grain=0))
+    with pytest.raises(SourceError, match="a table of its header reaches to byte"):
+        inspected(esx_sparse(tmp_path / "bad", at=1 << 20))

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""qemu-img on images that were inspected: drivers and file names are spelled out, never probed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeAlias
+
+from v2v.disks.image import Image
+from v2v.errors import CommandError, SourceError
+from v2v.model import DiskFormat
+from v2v.run import run
+
+Node: TypeAlias = "dict[str, str | Node | None]"  # QEMU's BlockdevOptions
+
+_MAX_NAME = 1023  # bytes of a backing file's name in a qcow2 header
+
+
+def create_overlay(image: Image, path: Path) -> None:
+    """Make a qcow2 overlay; all writes go to it, and the image under it is only ever read.
+
+    With subclusters a small write does not copy the 64 KiB around it out of the source: 3,000
+    writes of 4 to 64 KiB took 0.14 instead of 0.21 s and 58 instead of 221 MiB. Larger clusters
+    would make discards coarser.
+    """
+    _qemu_img(
+        image,
+        *("create", "-q", "-f", DiskFormat.qcow2, "-o", "extended_l2=on"),
+        *("-b", _backing_name(image), "-F", image.format, path.absolute()),
+    )
+
+
+def measure(image: Image, format: DiskFormat, *, preallocated: bool) -> int:
+    """Return the bytes that a copy of an image takes at most, from its maps of what is allocated.
+
+    qemu-img counts a raw copy at its full length, holes too; so a qcow2 copy stands for it.
+    """
+    said = json.loads(
+        _qemu_img(image, "measure", "--output=json", "-O", DiskFormat.qcow2, _json(blockdev(image)))
+    )
+    if preallocated:
+        return image.virtual_bytes if format is DiskFormat.raw else int(said["fully-allocated"])
+    required = int(said["required"])
+    return min(required, image.virtual_bytes) if format is DiskFormat.raw else required
+
+
+def blockdev(image: Image, *, spell_all: bool = True) -> Node:
+    """Return an image as QEMU's block layer is to open it.
+
+    ``backing: null`` keeps QEMU from following anything that our own reader did not see. Without
+    ``spell_all``, names are left to QEMU where they lead to the same file in the same format.
+    """
+    node: Node = {"driver": image.format, "file": _file(image.path)}
+    if image.data_file is not None:
+        node["data-file"] = _file(image.data_file)
+    if image.backing is None:
+        if not image.remote:
+            node["backing"] = None
+    elif spell_all or not all(each.backing_is_plain for each in image.chain()):
+        node["backing"] = blockdev(image.backing, spell_all=spell_all)
+    return node
+
+
+def _file(path: Path) -> Node:
+    device = path.is_block_device()
+    return {"driver": "host_device" if device else "file", "filename": str(path)}
+
+
+def _backing_name(image: Image) -> str:
+    for spell_all in (True, False):
+        name = _json(blockdev(image, spell_all=spell_all))
+        if len(name.encode()) <= _MAX_NAME:
+            return name
+    raise SourceError(
+        "E-IMAGE-NAME",
+        f"{image.path}: the names of the image and of its backing files are too long for QEMU",
+        hint="move the guest into a folder with a short name",
+    )
+
+
+def _json(node: Node) -> str:
+    text = json.dumps(node, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(
+            "E-IMAGE-NAME",
+            f"{text!a}: QEMU takes no file names that are not UTF-8",
+            hint="rename the file or its folder",
+        ) from error
+    return f"json:{text}"
+
+
+def _qemu_img(image: Image, *argv: str | Path) -> str:
+    try:
+        return run("qemu-img", *argv)
+    except CommandError as error:
+        said = error.stderr.strip().removeprefix("qemu-img: ")
+        raise SourceError(
+            "E-DISK-REFUSED",
+            f"{image.path}: QEMU cannot open it: {said}",
+            hint="is the guest shut down, and the image undamaged? (qemu-img check)",
+        ) from error
