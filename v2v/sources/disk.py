@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests of which there is nothing but disk images: their configuration is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from v2v.model import Disk, Display, Hypervisor, Machine, Network, NetworkKind, Nic
+from v2v.sources import image_content
+from v2v.sources.identity import image_path, name_from_file
+
+name = "disk"
+about = "one or more disk images, without a configuration"
+
+_MEMORY = 2048 * 1024 * 1024
+
+
+def matches(head: bytes) -> bool:
+    """Tell by a file's first bytes whether it is a disk image."""
+    return image_content.is_disk(head)
+
+
+def read(paths: Sequence[Path]) -> Machine:
+    """Return a guest of these images. The images are not opened."""
+    first = paths[0]
+    return Machine(
+        kind=name,
+        hypervisor=Hypervisor.unknown,
+        name=name_from_file(first),
+        memory_bytes=_MEMORY,
+        vcpus=1,
+        disks=tuple(
+            Disk(image_path(f"{path}", path.parent, path.name), format=None) for path in paths
+        ),
+        folder=first.parent,
+        features=("acpi", "apic", "pae"),
+        nics=(Nic(mac=None, model=None, network=Network(NetworkKind.network, "default")),),
+        display=Display("window"),
+    )

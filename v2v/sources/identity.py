@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What identifies a guest and its parts, in one normal form: names, UUIDs, MAC addresses, paths."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+
+from v2v.errors import SourceError
+
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:-])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
+_FILE_SUFFIX = re.compile(
+    r"(?:\.(?:img|ova|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|cfg|xml)|-sda)\Z"
+)
+
+
+def mac_address(text: str) -> str | None:
+    """Return a MAC address in lower case with colons; None for what is none or is all zeros."""
+    if _MAC.fullmatch(text) is None:
+        return None
+    mac = ":".join(part.lower().zfill(2) for part in re.split("[:-]", text))
+    return None if mac == "00:00:00:00:00:00" else mac
+
+
+def uuid_text(text: str) -> str | None:
+    """Return a UUID as libvirt writes it, whatever blanks and dashes it came with, or None."""
+    digits = re.sub(r"[\s{}-]", "", text)
+    if re.fullmatch(r"[0-9a-fA-F]{32}", digits) is None:
+        return None
+    return str(uuid.UUID(digits))
+
+
+def name_from_file(path: Path) -> str:
+    """Return the guest's name where only a file name tells: without its suffix or ``-sda``."""
+    name = _FILE_SUFFIX.sub("", path.name).strip()
+    if not name:
+        raise SourceError(
+            "E-SOURCE-NAME",
+            f"{path}: no guest name can be made of this file name",
+            hint="give the guest a name with -on NAME, or rename the file",
+        )
+    return name
+
+
+def image_path(where: str, folder: Path, text: str) -> str:
+    """Return a disk image's path; a relative one is relative to the configuration's folder.
+
+    ``where`` names the file and the disk in errors. Nothing is looked up on the host.
+    """
+    if not text.strip():
+        raise SourceError("E-DISK-PATH", f"{where}: no image file is named")
+    if any(ord(char) < 0x20 for char in text):
+        raise SourceError("E-DISK-PATH", f"{where}: control character in the path {text!r}")
+    return str(folder / text)

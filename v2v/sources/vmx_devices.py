@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks, removable drives and NICs of a VMX file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PureWindowsPath
+
+from v2v.errors import Finding, SourceError
+from v2v.model import Bus, Disk, DiskFormat, Network, NetworkKind, Nic, Removable, RemovableKind
+from v2v.sources.identity import image_path, mac_address
+from v2v.sources.vmx_syntax import Dictionary
+
+_BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
+"""In the order in which disks are counted."""
+
+_DISK = re.compile("disk|rdm")  # disk, scsi-hardDisk, ata-hardDisk, rawDisk, scsi-passthru-rdm
+_CDROM = re.compile("cdrom")  # cdrom-image, cdrom-raw, atapi-cdrom
+
+
+def is_absent(vmx: Dictionary, device: str) -> bool:
+    """Tell whether a device is switched off; one that says nothing of it is there."""
+    return vmx.flag(f"{device}.present") is False
+
+
+def drives(
+    vmx: Dictionary, folder: Path, warnings: list[Finding]
+) -> tuple[tuple[Disk, ...], tuple[Removable, ...]]:
+    """Return the disks (SCSI, NVMe, SATA, IDE, each by number) and the removable drives."""
+    disks: list[Disk] = []
+    removables: list[Removable] = []
+    for kind, bus in _BUSES.items():
+        for device in _present(vmx, kind, warnings):
+            what = _device_type(vmx, device, kind)
+            if _CDROM.search(what):
+                removables.append(Removable(RemovableKind.cdrom, bus, _slot(device, kind)))
+            elif _DISK.search(what):
+                disks.append(_disk(vmx, device, bus, folder, warnings))
+            else:
+                message = f"{vmx.where}: {device} is a {what}, which is not carried over"
+                warnings.append(Finding("W-VMX-DEVICE", message))
+    removables += (
+        Removable(RemovableKind.floppy, Bus.fdc, int(floppy.removeprefix("floppy")))
+        for floppy in vmx.numbers_of("floppy")
+        if not is_absent(vmx, floppy)
+    )
+    return tuple(disks), tuple(removables)
+
+
+def _present(vmx: Dictionary, kind: str, warnings: list[Finding]) -> list[str]:
+    """Return the devices on a kind of controllers, less those that are switched off.
+
+    Keys without a file name and without ``present`` are leftovers of a device that was removed.
+    """
+    found = []
+    for device in vmx.numbers_of(kind):
+        controller, colon, _ = device.partition(":")
+        there = vmx.flag(f"{device}.present") or vmx.text(f"{device}.fileName") is not None
+        if not colon or not there or is_absent(vmx, device):
+            continue
+        if is_absent(vmx, controller):
+            message = f"{vmx.where}: {device} is left out: its controller is not present"
+            warnings.append(Finding("W-VMX-DEVICE", message))
+            continue
+        found.append(device)
+    return found
+
+
+def _device_type(vmx: Dictionary, device: str, kind: str) -> str:
+    """Return what hangs at a place, in lower case; without deviceType it is a disk.
+
+    Old VMX files leave it out of IDE drives of either sort: the file name tells then.
+    """
+    given = vmx.text(f"{device}.deviceType")
+    if given is not None:
+        return given.lower()
+    medium = (vmx.text(f"{device}.fileName") or "").lower()
+    optical = medium.endswith(".iso") or medium == "auto detect" or medium.startswith("/dev/sr")
+    return "cdrom-image" if optical and kind != "nvme" else "disk"
+
+
+def _slot(device: str, kind: str) -> int:
+    """Return a drive's number on its controller; two IDE channels make one controller of four."""
+    controller, _, target = device.removeprefix(kind).partition(":")
+    return int(target) + (2 * int(controller) if kind == "ide" else 0)
+
+
+def _disk(vmx: Dictionary, device: str, bus: Bus, folder: Path, warnings: list[Finding]) -> Disk:
+    where = f"{vmx.where}: {device}"
+    file = vmx.text(f"{device}.fileName")
+    if file is None:
+        raise SourceError(
+            "E-VMX-NO-FILE",
+            f"{where}: is a disk without fileName",
+            hint=f"set {device}.present to FALSE if there is no such disk",
+        )
+    path = _local(file, where, warnings)
+    return Disk(image_path(where, folder, path), DiskFormat.vmdk, controller=bus)
+
+
+def _local(file: str, where: str, warnings: list[Finding]) -> str:
+    r"""Return a file name in this system's form: VMware on Windows writes D:\guests\web.vmdk."""
+    if "\\" not in file or "/" in file:
+        return file
+    windows = PureWindowsPath(file)
+    if not windows.drive:
+        return windows.as_posix()
+    message = f"{where}: {file} is a path of Windows, looked for beside the configuration"
+    warnings.append(Finding("W-VMX-PATH", message))
+    return windows.name
+
+
+def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:
+    """Return the NICs in the order of their numbers."""
+    return tuple(
+        Nic(_mac(vmx, nic), _model(vmx, nic), _network(vmx, nic))
+        for nic in vmx.numbers_of("ethernet")
+        if not is_absent(vmx, nic)
+    )
+
+
+def _mac(vmx: Dictionary, nic: str) -> str | None:
+    """Return the MAC address: the one of addressType, else whichever there is."""
+    static, generated = (vmx.text(f"{nic}.{key}") for key in ("address", "generatedAddress"))
+    fixed = (vmx.text(f"{nic}.addressType") or "").lower() == "static"
+    given = (static or generated) if fixed else (generated or static)
+    if given is None:
+        return None
+    mac = mac_address(given)
+    if mac is None and re.sub("[0:-]", "", given):
+        raise SourceError("E-NIC-MAC", f"{vmx.where}: {nic}: {given!r} is not a MAC address")
+    return mac
+
+
+def _model(vmx: Dictionary, nic: str) -> str | None:
+    model = vmx.text(f"{nic}.virtualDev")
+    return None if model is None else model.lower()
+
+
+def _network(vmx: Dictionary, nic: str) -> Network:
+    """Return the port group's name; a distributed switch has only its port group's key.
+
+    On a workstation, custom networks have the name of their vmnet and others none at all.
+    """
+    bridged = (vmx.text(f"{nic}.connectionType") or "").lower() == "bridged"
+    kind = NetworkKind.bridge if bridged else NetworkKind.network
+    keys = ("networkName", "dvs.portgroupId", "vnet")
+    given = next(filter(None, (vmx.text(f"{nic}.{key}") for key in keys)), nic)
+    return Network(kind, given.removeprefix("/dev/"))

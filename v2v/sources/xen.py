@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What xl.cfg(5) and libvirt's Xen domains share: guest types, virtual devices, ways to boot."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import StrEnum, auto
+from pathlib import PurePosixPath
+
+from v2v.model import Boot, BootMethod, Bus
+
+VDEV = re.compile(r"(?:xvd|hd|sd)[a-z]{1,3}[0-9]*|d[0-9]+(?:p[0-9]+)?|0x[0-9a-f]+|[0-9]+")
+"""Virtual device names, xen-vbd-interface(7)."""
+
+_OUI = "00:16:3e"  # Xen's own; generated addresses stay below 00:16:3e:80:00:00
+_PVGRUB = re.compile(r"pv-?grub|grub-(?:x86_64|i386|arm64)-xen|pvh-grub")
+
+
+class GuestType(StrEnum):
+    """Kinds of Xen guests, xl.cfg(5) ``type``."""
+
+    pv = auto()
+    pvh = auto()
+    hvm = auto()
+
+
+def disk_bus(guest: GuestType, vdev: str, *, ahci: bool = False) -> Bus:
+    """Return where a disk hangs: only HVM guests have emulated controllers beside Xen's own."""
+    if guest is not GuestType.hvm:
+        return Bus.xen
+    if vdev.startswith("hd"):
+        return Bus.sata if ahci else Bus.ide
+    return Bus.scsi if vdev.startswith("sd") else Bus.xen
+
+
+def slot(vdev: str) -> int | None:
+    """Return a device name's position, from 0: hdc is 2, xvdaa is 26, sr1 is 1."""
+    if optical := re.fullmatch(r"sr([0-9]{1,3})", vdev):
+        return int(optical[1])
+    found = re.fullmatch(r"(?:xvd|hd|sd|vd|fd)([a-z]{1,3})[0-9]*", vdev)
+    if found is None:
+        return None
+    position = 0
+    for letter in found[1]:
+        position = position * 26 + ord(letter) - ord("a") + 1
+    return position - 1
+
+
+def derived_mac(seed: str, index: int) -> str:
+    """Return a MAC address that is the same at each run for one guest and one of its NICs.
+
+    Xen makes up a new one at each start where none is configured; a guest that pins names by MAC
+    needs one that stays.
+    """
+    digest = hashlib.sha256(f"{seed}/{index}".encode(errors="surrogatepass")).digest()
+    return f"{_OUI}:{digest[0] & 0x7F:02x}:{digest[1]:02x}:{digest[2]:02x}"
+
+
+def is_pvgrub(kernel: str) -> bool:
+    """Tell whether a kernel= is really GRUB built for Xen, which reads the guest's own disk."""
+    return _PVGRUB.search(PurePosixPath(kernel).name) is not None
+
+
+def boot(
+    guest: GuestType,
+    *,
+    bootloader: str | None = None,
+    kernel: str | None = None,
+    ramdisk: str | None = None,
+    cmdline: str | None = None,
+) -> Boot | None:
+    """Return how Xen starts a guest, None where nothing tells.
+
+    A boot loader wins over a kernel, as in libxl. HVM and PVH guests have a kernel here only if the
+    host's own kernel is booted in place of what is on the disk.
+    """
+    if guest is GuestType.hvm:
+        direct = kernel is not None and PurePosixPath(kernel).name != "hvmloader"
+        return Boot(BootMethod.hvm, kernel, ramdisk, cmdline) if direct else Boot(BootMethod.hvm)
+    if guest is GuestType.pvh:
+        if bootloader is not None or kernel is None or is_pvgrub(kernel):
+            return Boot(BootMethod.pvh, cmdline=cmdline)
+        return Boot(BootMethod.pvh, kernel, ramdisk, cmdline)
+    if bootloader is not None:
+        return Boot(BootMethod.pygrub, cmdline=cmdline)
+    if kernel is None:
+        return None
+    method = BootMethod.pvgrub if is_pvgrub(kernel) else BootMethod.direct
+    return Boot(method, kernel, ramdisk, cmdline)
