@@ -1,1 +1,63 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+"""Converts virtual machines from Xen and VMware to KVM, and proves that they boot.
+
+    machine = v2v.open("web.cfg")
+    report = v2v.plan("web.cfg")
+    report = v2v.convert("web.cfg", v2v.Options(storage=folder))
+    evidence = v2v.verify(folder / "web.xml")
+
+Nothing here prints, installs handlers or ends the process. Progress goes to an Observer, failures
+are V2VError. The stages are imported at their first use, as they bring libguestfs with them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from v2v.errors import (
+    BlockedError,
+    CommandError,
+    ConfigError,
+    Finding,
+    GuestError,
+    MissingProgram,
+    ProofError,
+    SourceError,
+    TargetError,
+    V2VError,
+)
+from v2v.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from v2v.model import Guest, Machine
+    from v2v.observer import Observer
+    from v2v.pipeline import Options, convert, open, plan
+    from v2v.proof import Evidence, verify
+    from v2v.report import Report
+
+_HOMES = {
+    "Evidence": "v2v.proof",
+    "Guest": "v2v.model",
+    "Machine": "v2v.model",
+    "Observer": "v2v.observer",
+    "Options": "v2v.pipeline",
+    "Report": "v2v.report",
+    "convert": "v2v.pipeline",
+    "open": "v2v.pipeline",
+    "plan": "v2v.pipeline",
+    "verify": "v2v.proof",
+}
+__all__ = [
+    "open", "plan", "convert", "verify",
+    "Options", "Machine", "Guest", "Report", "Evidence", "Observer", "Finding",
+    "V2VError", "SourceError", "GuestError", "TargetError", "ProofError", "CommandError",
+    "MissingProgram", "ConfigError", "BlockedError",
+    "__version__",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'v2v' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -204,7 +204,7 @@ def _options(args: argparse.Namespace) -> Options:
 def _observer(args: argparse.Namespace) -> Observer:
     from v2v.observer import Observer, Terminal
 
-    return Observer() if args.quiet else Terminal()
+    return Observer() if args.quiet else Terminal(sys.stderr)
 
 
 @contextmanager

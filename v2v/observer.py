@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ class Observer:
 class Terminal(Observer):
     """One line for each stage, and a bar while disks are copied if the stream is a terminal."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._begun = time.monotonic()
         self._bar: tqdm[Never] | None = None

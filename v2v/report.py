@@ -15,10 +15,10 @@ from v2v.changes import Change, Plan, RunCommand
 from v2v.errors import Finding
 from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
 from v2v.source_json import machine_json
+from v2v.units import iec
 from v2v.version import VERSION
 
 SCHEMA = 1
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,11 @@ class Report:
     machine: Machine
     guest: Guest | None = None
     plan: Plan | None = None
+    warnings: tuple[Finding, ...] = ()  # of all stages
     blockers: tuple[Finding, ...] = ()
     target: TargetSummary | None = None
     timing: Mapping[str, float] = field(default_factory=dict)  # stage to seconds
     appliance_calls: int = 0
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        """All warnings: the source's, then the plan's."""
-        return self.machine.warnings + (self.plan.warnings if self.plan else ())
 
     def to_json(self) -> str:
         """Return the report as a JSON document."""
@@ -68,14 +64,6 @@ class Report:
     def to_text(self, *, diffs: bool = False) -> str:
         """Return the report for people; ``diffs`` adds what each change changes."""
         return "".join(f"{line}\n" for line in _text(self, diffs=diffs))
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in IEC units."""
-    value, unit = float(count), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
 # JSON, as docs/report.md gives it.
@@ -187,11 +175,11 @@ def _text(report: Report, *, diffs: bool) -> Iterator[str]:
 def _source_text(machine: Machine) -> Iterator[str]:
     boot = f", boot by {machine.boot.method}" if machine.boot else ""
     yield f"Source: {machine.name} ({machine.hypervisor}, read as {machine.kind})"
-    yield f"  {machine.vcpus} vCPU, {size(machine.memory_bytes)}, firmware {machine.firmware}{boot}"
+    yield f"  {machine.vcpus} vCPU, {iec(machine.memory_bytes)}, firmware {machine.firmware}{boot}"
     for disk in machine.disks:
         parts = [disk.device, disk.controller, disk.format]
         about = ", ".join(str(part) for part in parts if part)
-        length = f" {size(disk.virtual_bytes)}" if disk.virtual_bytes is not None else ""
+        length = f" {iec(disk.virtual_bytes)}" if disk.virtual_bytes is not None else ""
         yield f"  disk {disk.path}{length}" + (f" ({about})" if about else "")
     for nic in machine.nics:
         about = f" ({nic.model})" if nic.model else ""
@@ -237,11 +225,11 @@ def _target_text(target: TargetSummary, *, dry_run: bool) -> Iterator[str]:
     yield "Would be written:" if dry_run else "Written:"
     for disk in target.disks:
         yield (
-            f"  {disk.path} ({disk.format}, {size(disk.virtual_bytes)} virtual, "
-            f"up to {size(disk.estimated_bytes)})"
+            f"  {disk.path} ({disk.format}, {iec(disk.virtual_bytes)} virtual, "
+            f"up to {iec(disk.estimated_bytes)})"
         )
     yield (
         f"  a domain on {target.machine} with {target.firmware}, disks on {target.block_bus}, "
         f"NICs as {target.net_model}"
     )
-    yield f"  space needed: {size(need)}"
+    yield f"  space needed: {iec(need)}"

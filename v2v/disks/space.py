@@ -10,6 +10,7 @@ from v2v.disks.image import Image
 from v2v.disks.qemu_img import measure
 from v2v.errors import TargetError
 from v2v.model import DiskFormat
+from v2v.units import iec
 
 # Formats that cannot compress, so that a copy is never larger than the files are. VHDX among them:
 # QEMU does not say what is allocated in one.
@@ -48,10 +49,6 @@ def require_space(folder: Path, needed: int) -> None:
     if free < needed:
         raise TargetError(
             "E-TARGET-SPACE",
-            f"{folder}: {_size(needed)} are needed, {_size(free)} are free",
+            f"{folder}: {iec(needed)} are needed, {iec(free)} are free",
             hint="make room, or choose another folder: -os DIR",
         )
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 30):,.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):,.1f} MiB"

@@ -20,6 +20,7 @@ from v2v.guest.files import GuestFiles
 from v2v.guest.layout import HEAD_BYTES, firmware, has_grub
 from v2v.guest.session import Session
 from v2v.model import Bootloader, Filesystem, Guest, Machine, OsType
+from v2v.units import iec
 
 log = logging.getLogger(__name__)
 
@@ -209,8 +210,7 @@ def space_findings(session: Session, guest: Guest) -> tuple[Finding, ...]:
             found.append(
                 Finding(
                     "E-GUEST-SPACE",
-                    f"{mountpoint} in the guest: {free // _MIB} MiB are free, "
-                    f"{need // _MIB} MiB are needed",
+                    f"{mountpoint} in the guest: {iec(free)} are free, {iec(need)} are needed",
                     "free some space in the guest before it is shut down",
                 )
             )

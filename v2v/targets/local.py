@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from v2v.disks.space import require_space
 from v2v.domain import Domain
 from v2v.errors import TargetError
 from v2v.model import Allocation, DiskFormat, TargetDisk
 from v2v.targets.naming import check_name, definition_path, disk_path, prints, report_path
 
-_GIB = 1 << 30
 # How file systems say that they have no hard links: FAT, exFAT, some of FUSE and SMB.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -52,7 +52,7 @@ class LocalTarget:
         self._check_absent(name, disks)
         preallocated = self._allocation is Allocation.preallocated
         needed = sum(disk.virtual_bytes for disk in disks) if preallocated else sum(estimates)
-        _check_space(self._folder, needed)
+        require_space(self._folder, needed)
 
     def _check_absent(self, name: str, disks: Sequence[TargetDisk]) -> None:
         finals = [definition_path(self._folder, name), report_path(self._folder, name)]
@@ -168,16 +168,6 @@ def _check_folder(folder: Path) -> None:
             "E-TARGET-FOLDER",
             f"{folder}: this folder cannot be written to",
             hint="choose another folder with -os, or look at its permissions and how it is mounted",
-        )
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise TargetError(
-            "E-TARGET-SPACE",
-            f"{folder}: {free / _GIB:.1f} GiB are free, the images need {needed / _GIB:.1f} GiB",
-            hint="free some space, or choose another folder with -os",
         )
 
 

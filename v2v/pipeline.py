@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The stages in their order, once for the dry and once for the real run.
+
+Both read the source, inspect its images, look into the guest and plan. The dry run reports that.
+The real run applies the plan to overlays, copies them out, and lets the result appear.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import converters
+from v2v.accel import NO_KVM
+from v2v.changes import Plan
+from v2v.disks.copy import copy
+from v2v.disks.image import Image, inspect_image
+from v2v.disks.qemu_img import create_overlay
+from v2v.disks.space import estimate
+from v2v.domain import Domain, define_domain
+from v2v.errors import BlockedError, Finding, GuestError, SourceError, TargetError
+from v2v.guest.inspect import inspect, space_findings
+from v2v.guest.session import Drive, Session
+from v2v.model import (
+    Allocation,
+    Capabilities,
+    DiskFormat,
+    Firmware,
+    Guest,
+    InitramfsMode,
+    Machine,
+    TargetDisk,
+)
+from v2v.networks import NetworkMap, map_nics, unused_macs
+from v2v.observer import Observer, Stopwatch
+from v2v.report import Report, TargetImage, TargetSummary
+from v2v.sources import read
+from v2v.targets import Target, Writing, open_target
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may choose; the fields are the long options of the command line."""
+
+    input_kind: str | None = None  # None: from the source's content
+    input_format: DiskFormat | None = None
+    trust_image: bool = False  # images may refer to files outside of the guest's folder
+    root: str | None = None  # device of the system to convert, or "first"
+    initramfs: InitramfsMode = InitramfsMode.auto
+    fstrim: bool = True
+    networks: NetworkMap = field(default_factory=NetworkMap)
+    output: str = "local"
+    storage: Path = Path()
+    format: DiskFormat = DiskFormat.qcow2
+    allocation: Allocation = Allocation.sparse
+    name: str | None = None  # None: the source's
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What comes up on the way; each is told to the observer once."""
+
+    observer: Observer
+    warnings: list[Finding] = field(default_factory=list)
+    blockers: list[Finding] = field(default_factory=list)
+
+    def warn(self, *findings: Finding) -> None:
+        for finding in findings:
+            self.warnings.append(finding)
+            self.observer.finding(finding)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A source that was read and whose images were inspected, and where it goes."""
+
+    machine: Machine
+    name: str
+    images: tuple[Image, ...]  # as many as the machine's disks, or none if any is unusable
+    estimates: tuple[int, ...]
+    target: Target
+    disks: tuple[TargetDisk, ...]
+
+
+Source = str | Path | Sequence[str | Path]  # a configuration, or the images of one guest
+
+
+def open(source: Source, kind: str | None = None) -> Machine:
+    """Return what a configuration, or images, say of a guest; no disk is opened.
+
+    Raises SourceError, or ConfigError for a ``kind`` that there is not.
+    """
+    return read(_paths(source), kind)
+
+
+def plan(
+    source: Source,
+    options: Options | None = None,
+    observer: Observer | None = None,
+    *,
+    source_only: bool = False,
+) -> Report:
+    """Say what a conversion would do, blockers included; nothing is written anywhere.
+
+    ``source_only`` reads the configuration alone. Raises V2VError where the source cannot be read
+    or the options are wrong; what is wrong with its disks, guest or target is a blocker.
+    """
+    options = options or Options()
+    with Stopwatch(observer or Observer()).running() as clock:
+        found = _Findings(clock)
+        if source_only:
+            machine = _read(source, options, found)
+            clock.stop()
+            return Report(True, machine, warnings=tuple(found.warnings), timing=clock.seconds)
+        job = _prepare(source, options, found)
+        guest, drafted, calls = None, None, 0
+        if job.images:
+            with _overlays(job.images) as overlays:
+                try:
+                    with _session(overlays, found, writable=False) as session:
+                        guest, drafted = _look(session, job.machine, options, found)
+                        calls = session.calls
+                except GuestError as error:
+                    found.blockers.append(error.finding)
+        target = None
+        if drafted is not None and job.disks:
+            try:
+                domain = _define(job, guest, drafted.capabilities, found)
+                target = _summary(job, drafted.capabilities, guest, domain)
+            except TargetError as error:
+                found.blockers.append(error.finding)
+    return Report(
+        True, job.machine, guest, drafted, tuple(found.warnings), tuple(found.blockers),
+        target, clock.seconds, calls,
+    )  # fmt: skip
+
+
+def convert(
+    source: Source, options: Options | None = None, observer: Observer | None = None
+) -> Report:
+    """Convert a guest and return the report; the source is never written.
+
+    Raises BlockedError with all that stands in the way, or another V2VError; nothing of the result
+    is left then.
+    """
+    options = options or Options()
+    with Stopwatch(observer or Observer()).running() as clock:
+        found = _Findings(clock)
+        job = _prepare(source, options, found)
+        if found.blockers:
+            raise BlockedError(found.blockers)
+        with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
+            with _session(overlays, found, writable=True) as session:
+                guest, drafted = _look(session, job.machine, options, found)
+                if found.blockers:
+                    raise BlockedError(found.blockers)
+                domain = _define(job, guest, drafted.capabilities, found)
+                _change(session, drafted, options, clock)
+                calls = session.calls
+            _copy(writing, overlays, clock)
+            clock.stop()
+            report = Report(
+                False, job.machine, guest, drafted, tuple(found.warnings), (),
+                _summary(job, drafted.capabilities, guest, domain), clock.seconds, calls,
+            )  # fmt: skip
+            writing.commit(domain, report.to_json())
+    return report
+
+
+def _paths(source: Source) -> tuple[Path, ...]:
+    return (Path(source),) if isinstance(source, str | Path) else tuple(map(Path, source))
+
+
+def _read(source: Source, options: Options, found: _Findings) -> Machine:
+    paths = _paths(source)
+    found.observer.stage("source", f"Reading {paths[0]}")
+    machine = read(paths, options.input_kind, options.input_format)
+    nics = map_nics(machine.nics, options.networks)
+    found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
+    return replace(machine, nics=nics)
+
+
+def _prepare(source: Source, options: Options, found: _Findings) -> _Job:
+    """Read the source and check its images and the target; every fault is found, not the first."""
+    machine = _read(source, options, found)
+    found.observer.stage("disks", f"Checking {len(machine.disks)} disks and the target")
+    images = []
+    for disk in machine.disks:
+        try:
+            images.append(inspect_image(disk, machine.folder, trust=options.trust_image))
+        except SourceError as error:
+            found.blockers.append(error.finding)
+    if not machine.disks:
+        found.blockers.append(
+            Finding("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
+        )
+    if len(images) < len(machine.disks):
+        images.clear()
+    sized = zip(machine.disks, images, strict=bool(images))
+    if images:
+        machine = replace(
+            machine,
+            disks=tuple(
+                replace(disk, format=image.format, virtual_bytes=image.virtual_bytes)
+                for disk, image in sized
+            ),
+        )
+    name = options.name if options.name is not None else machine.name
+    target = open_target(options.output, options.storage, options.format, options.allocation)
+    preallocated = options.allocation is Allocation.preallocated
+    disks: tuple[TargetDisk, ...] = ()
+    estimates: tuple[int, ...] = ()
+    try:
+        estimates = tuple(
+            estimate(image, options.format, preallocated=preallocated) for image in images
+        )
+        disks = target.disks(name, [image.virtual_bytes for image in images])
+        target.check(name, disks, estimates)
+    except (SourceError, TargetError) as error:
+        found.blockers.append(error.finding)
+    return _Job(machine, name, tuple(images), estimates, target, disks)
+
+
+@contextmanager
+def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
+    """Make an overlay over each image, for as long as the block lasts; images are only read."""
+    # They hold what changes, tens of MiB; /tmp may be memory.
+    folder = os.environ.get("TMPDIR", "/var/tmp")
+    with tempfile.TemporaryDirectory(prefix="v2v-overlay-", dir=folder) as scratch:
+        paths = tuple(Path(scratch, f"disk{index}.qcow2") for index in range(len(images)))
+        for image, path in zip(images, paths, strict=True):
+            create_overlay(image, path)
+        yield paths
+
+
+@contextmanager
+def _session(overlays: Sequence[Path], found: _Findings, *, writable: bool) -> Iterator[Session]:
+    found.observer.stage("launch", "Starting the appliance")
+    with Session([Drive(path, "qcow2") for path in overlays], writable=writable) as session:
+        if session.emulated:
+            found.warn(NO_KVM)
+        yield session
+
+
+def _look(
+    session: Session, machine: Machine, options: Options, found: _Findings
+) -> tuple[Guest, Plan]:
+    found.observer.stage("inspect", "Looking into the guest")
+    guest, files = inspect(session, machine, options.root)
+    found.blockers += space_findings(session, guest)
+    found.observer.stage("plan", f"Planning the conversion of {guest.product}")
+    guest, drafted = converters.plan(machine, guest, files, options.initramfs)
+    found.warn(*drafted.warnings)
+    found.blockers += drafted.blockers
+    return guest, drafted
+
+
+def _change(session: Session, drafted: Plan, options: Options, clock: Stopwatch) -> None:
+    clock.stage("convert", f"Making {len(drafted.changes)} changes in the guest")
+    session.apply(drafted.changes)
+    if options.fstrim:
+        clock.stage("fstrim", "Discarding unused blocks")
+        session.trim()
+    clock.stage("flush", "Ending the appliance")
+    session.umount_all()
+    session.finish()
+
+
+def _copy(writing: Writing, overlays: Sequence[Path], clock: Stopwatch) -> None:
+    for (disk, place), overlay in zip(writing.images, overlays, strict=False):
+        clock.stage("copy", f"Copying {disk.path.name}")
+        copy(
+            overlay,
+            place,
+            format=disk.format,
+            preallocated=disk.allocation is Allocation.preallocated,
+            on_progress=partial(clock.copied, disk.path.name),
+        )
+
+
+def _define(job: _Job, guest: Guest | None, capabilities: Capabilities, found: _Findings) -> Domain:
+    domain = define_domain(job.machine, guest, capabilities, job.name, job.disks)
+    found.warn(*domain.warnings)
+    return domain
+
+
+def _summary(
+    job: _Job, capabilities: Capabilities, guest: Guest | None, domain: Domain
+) -> TargetSummary:
+    firmware = job.machine.firmware
+    if firmware is Firmware.unknown and guest is not None:
+        firmware = guest.firmware
+    return TargetSummary(
+        machine=capabilities.machine,
+        firmware=firmware,
+        block_bus=capabilities.block_bus,
+        net_model=capabilities.net_model,
+        domain_xml=domain.xml,
+        disks=tuple(
+            TargetImage(str(disk.path), disk.format, disk.virtual_bytes, needed)
+            for disk, needed in zip(job.disks, job.estimates, strict=True)
+        ),
+    )
