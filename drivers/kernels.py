@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Finds the Linux kernels that a guest can boot: images in /boot with their modules and initramfs.
+
+Files are looked at, not packages, so that kernels which somebody built count too. Which files
+belong together is told by their names, as the distributions' tools and GRUB's 10_linux have it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+
+from drivers.initramfs import Initramfs, InitramfsError, read_initramfs
+from drivers.modules import Modules, read_modules
+from drivers.splice import has_virtio
+from drivers.virtio import DEVICES
+from v2v.files import Files, realpath
+from v2v.model import Kernel
+
+_IMAGE = re.compile(r"(?P<kind>vmlinuz|kernel|Image|vmlinux)-(?P<label>.+)")
+_KINDS = ("vmlinuz", "kernel", "Image", "vmlinux")  # the best first, where one kernel has several
+# Copies that packages and people leave behind, and kernels that only serve after a crash.
+_NOT_BOOTED = re.compile(
+    r"rescue|kdump"
+    r"|\.(old|bak|orig|save|new|hmac|sig|gz|xz|efi\.signed|dpkg-\w+|rpm(save|new|orig))$|~$"
+)
+_TOKEN = re.compile(r"\d+|[A-Za-z]+")
+_BZIMAGE = 0x202, b"HdrS"
+_VERSION_POINTER = 0x20E
+
+
+class Ramdisks:
+    """Reads and looks into each initramfs of a guest once, when it is first asked for."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._images: dict[str, Initramfs | InitramfsError] = {}
+
+    def get(self, path: str) -> Initramfs:
+        """Return the initramfs at a path. Raises InitramfsError."""
+        if path not in self._images:
+            try:
+                self._images[path] = read_initramfs(self._files, path)
+            except InitramfsError as error:
+                self._images[path] = error
+        found = self._images[path]
+        if isinstance(found, InitramfsError):
+            raise found
+        return found
+
+
+def kernels(files: Files, ramdisks: Ramdisks, *, default: str | None) -> tuple[Kernel, ...]:
+    """Return the kernels that the guest can boot, the newest first.
+
+    ``default`` is the image that the boot loader starts, as its configuration names it: the path
+    may be of /boot's own file system, or be a link such as /vmlinuz. An initramfs is read only
+    for kernels that could run on KVM.
+    """
+    names = files.listdir("/boot")
+    versions = files.listdir("/lib/modules")
+    found = []
+    for label, image in _images(names).items():
+        if _file(files, image) is None:
+            continue
+        version = _version(files, versions, label, image)
+        modules = read_modules(files, version)
+        initramfs = _initramfs(names, label, version)
+        kernel = Kernel(
+            version=version,
+            image=image,
+            initramfs=initramfs,
+            default=default is not None and _same(files, image, default),
+            virtio={key: modules.driver(key) for key in DEVICES},
+            initramfs_has_virtio=_looked(ramdisks, initramfs, modules),
+            xen_only=modules.xen_only,
+        )
+        found.append(kernel)
+    return tuple(sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True))
+
+
+def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Return what sorts kernel versions: numbers as numbers, a release candidate before all."""
+    key = []
+    for token in _TOKEN.findall(version):
+        if token.isdigit():
+            key.append((2, int(token), ""))
+        else:
+            key.append((-1 if token == "rc" else 1, 0, token))
+    return (*key, (0, 0, ""))
+
+
+def _images(names: Iterable[str]) -> dict[str, str]:
+    """Return what follows the first hyphen of each kernel's name, and the path of its image."""
+    matches = [match for name in names if (match := _IMAGE.fullmatch(name))]
+    matches.sort(key=lambda match: _KINDS.index(match["kind"]))
+    images: dict[str, str] = {}
+    for match in matches:
+        if not _NOT_BOOTED.search(match["label"]):
+            images.setdefault(match["label"], f"/boot/{match[0]}")
+    return images
+
+
+def _file(files: Files, path: str) -> str | None:
+    """Return the path of the file that a path leads to, None if it leads nowhere."""
+    try:
+        real = realpath(files, path)
+    except FileNotFoundError:
+        return None
+    found = files.stat(real)
+    return real if found is not None and found.is_file else None
+
+
+def _same(files: Files, image: str, default: str) -> bool:
+    if posixpath.basename(image) == posixpath.basename(default):
+        return True
+    return _file(files, image) == _file(files, default)
+
+
+def _version(files: Files, versions: Iterable[str], label: str, image: str) -> str:
+    """Return what uname -r says of a kernel, which Arch Linux, for one, has not in the name."""
+    if label in versions:
+        return label
+    for version in versions:
+        try:
+            base = files.read(f"/lib/modules/{version}/pkgbase").decode(errors="replace").strip()
+        except FileNotFoundError:
+            continue
+        if base == label:
+            return version
+    try:
+        return _banner(files.read(image)) or label
+    except FileNotFoundError:
+        return label
+
+
+def _banner(image: bytes) -> str | None:
+    """Return the version in an x86 boot header (Documentation/arch/x86/boot.rst), or None."""
+    at, magic = _BZIMAGE
+    if not image.startswith(magic, at):
+        return None
+    pointer = int.from_bytes(image[_VERSION_POINTER : _VERSION_POINTER + 2], "little")
+    text = image[pointer + 0x200 : pointer + 0x200 + 256].split(b"\0")[0].split()
+    return text[0].decode(errors="replace") if pointer and text else None
+
+
+def _initramfs(names: Iterable[str], label: str, version: str) -> str | None:
+    """Return the initramfs of a kernel: by its label, else by its version; no kdump's."""
+    for tag in dict.fromkeys((label, version)):
+        pattern = re.compile(
+            rf"(initrd\.img|initramfs|initrd)-(genkernel-\w+-)?{re.escape(tag)}(\.img)?"
+        )
+        found = [name for name in names if pattern.fullmatch(name)]
+        if found:
+            return f"/boot/{min(found, key=len)}"
+    return None
+
+
+def _looked(ramdisks: Ramdisks, path: str | None, modules: Modules) -> bool | None:
+    if path is None or modules.xen_only:
+        return None
+    try:
+        return has_virtio(ramdisks.get(path).contents, modules)
+    except InitramfsError:
+        return None
