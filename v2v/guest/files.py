@@ -55,7 +55,7 @@ class GuestFiles:
         if found is None or not found.is_file:
             raise FileNotFoundError(path)
         if path not in self._content:
-            self._content[path] = self._session.read(path)
+            self._content[path] = self._session.read(path, found.size)
         return self._content[path]
 
     def readlink(self, path: str) -> str:
