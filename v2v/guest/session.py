@@ -79,6 +79,7 @@ class Session:
         self.writable = writable
         self.emulated = False
         self._drives = tuple(drives)
+        self._disks: tuple[str, ...] = ()  # libguestfs's names of the drives
         self._mounted: dict[str, str] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-")
         self._counter = _Counter(guestfs.GuestFS(python_return_dict=True))
@@ -138,9 +139,11 @@ class Session:
     # Devices.
 
     def devices(self) -> tuple[str, ...]:
-        """Return the appliance's names of the drives, in their order."""
-        with _translated("E-APPLIANCE", "listing the disks"):
-            return tuple(self._g.list_devices())
+        """Return libguestfs's names of the drives, in their order."""
+        if not self._disks:
+            with _translated("E-APPLIANCE", "listing the disks"):
+                self._disks = tuple(self._g.list_devices())
+        return self._disks
 
     def head(self, device: str, count: int) -> bytes:
         """Return the first ``count`` bytes of a device, fewer if it is smaller."""
@@ -155,7 +158,7 @@ class Session:
         """
         with _translated("E-GUEST-DISK", "listing the file systems"):
             partitions = self._g.list_partitions()
-            whole = [disk for disk in self._g.list_devices() if not _parted(disk, partitions)]
+            whole = [disk for disk in self.devices() if not _parted(disk, partitions)]
             simple = tuple(self._filesystem(device) for device in sorted(whole + partitions))
             if not any(found.type in _COMPOSED for found in simple):
                 return simple
@@ -284,12 +287,25 @@ class Session:
 
     def run(self, argv: tuple[str, ...], makes: str | None) -> None:
         with _translated("E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest"):
-            self._g.command(argv)
+            self._g.command([self._inside(argument) for argument in argv])
             made = makes is None or self._g.exists(makes)
         if not made:
             raise GuestError(
                 "E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest: it made no {makes}"
             )
+
+    def _inside(self, argument: str) -> str:
+        """Return a disk's name as programs in the guest see it, anything else as it is.
+
+        libguestfs's own names follow the order of the drives. The kernel's need not: where it
+        finds disks in parallel, the appliance's own may be /dev/sda. The SCSI target is the place
+        in the order.
+        """
+        if argument not in self._disks:
+            return argument
+        links = f"/dev/disk/by-path/*-scsi-0:0:{self._disks.index(argument)}:0"
+        found = self._g.command(["/bin/sh", "-c", f"readlink -f {links}"]).split()
+        return found[0]
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Apply changes in their order. Raises GuestError at the first that fails."""
