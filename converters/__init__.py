@@ -1,1 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+"""The knowledge of operating systems: which changes make a guest run on KVM.
+
+`plan` is the way in. It reads and drafts; nothing in this package can write to a guest.
+"""
+
+from __future__ import annotations
+
+from converters import linux
+from v2v.changes import Draft, Plan
+from v2v.files import Files
+from v2v.model import Capabilities, Guest, InitramfsMode, Machine, OsType
+
+
+def plan(
+    machine: Machine, guest: Guest, files: Files, initramfs: InitramfsMode
+) -> tuple[Guest, Plan]:
+    """Return the guest with its kernels filled in, and all that a conversion does to it."""
+    draft = Draft(files)
+    if guest.type is OsType.windows:
+        draft.block("E-GUEST-WINDOWS", f"{guest.product}: Windows guests are not converted yet")
+        capabilities = Capabilities()
+    else:
+        guest, capabilities = linux.convert(draft, machine, guest, initramfs)
+    findings = tuple(draft.warnings), tuple(draft.blockers)
+    return guest, Plan(tuple(draft.changes), *findings, capabilities)

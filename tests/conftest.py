@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
-    """Return a function that compares text with an expected file; a missing file is a failure.
+    """Return a function that compares text with an expected file, or regenerates the file."""
+    return partial(compare, regenerate=bool(request.config.getoption("--regenerate")))
 
-    With --regenerate it writes the file where it differs, and the test is skipped to say so.
+
+def compare(expected: Path, text: str, *, regenerate: bool) -> None:
+    """Compare text with an expected file; that the file is missing is a failure.
+
+    With ``regenerate`` the file is written where it differs, and the test is skipped to say so.
     """
-
-    def compare(expected: Path, text: str) -> None:
-        before = expected.read_text(encoding="utf-8") if expected.exists() else None
-        if request.config.getoption("--regenerate") and before != text:
-            expected.write_text(text, encoding="utf-8")
-            pytest.skip(f"{expected.name} was written anew: read it, then run the tests again")
-        assert before is not None, f"{expected} is missing: pytest --regenerate writes it"
-        assert text == before
-
-    return compare
+    before = expected.read_text(encoding="utf-8") if expected.exists() else None
+    if regenerate and before != text:
+        expected.write_text(text, encoding="utf-8")
+        pytest.skip(f"{expected.name} was written anew: read it, then run the tests again")
+    assert before is not None, f"{expected} is missing: pytest --regenerate writes it"
+    assert text == before

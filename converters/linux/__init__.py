@@ -1,1 +1,103 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+"""Linux guests. STEPS is the table of contents: what is done to a guest, in order.
+
+A step is a function of the draft and the conversion; its docstring says why the guest needs it.
+Steps go by mechanism (boot loader, initramfs tool, network stack), not by distribution: each looks
+for the files that it knows, and does nothing where they are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from converters.linux import (
+    boot_code,
+    consoles,
+    disks,
+    display,
+    firstboot,
+    grub,
+    hypervisor_tools,
+    initramfs,
+    kernel_choice,
+    kernel_modules,
+    network,
+    packages,
+)
+from converters.linux.conversion import Conversion
+from converters.linux.disk_names import disk_names
+from drivers.kernels import Ramdisks, kernels
+from v2v.changes import Draft
+from v2v.model import Capabilities, Guest, InitramfsMode, Machine
+
+Step = Callable[[Draft, Conversion], None]
+
+STEPS: tuple[Step, ...] = (
+    disks.rename_in_fstab,
+    disks.drop_shared_folders,
+    disks.rename_in_crypttab,
+    disks.rename_resume_device,
+    disks.widen_lvm_filters,
+    disks.forget_old_devices,
+    grub.edit_menus,
+    grub.edit_environment,
+    grub.edit_defaults,
+    grub.set_default_kernel,
+    consoles.move_inittab,
+    consoles.allow_root_login,
+    consoles.move_systemd_gettys,
+    consoles.move_upstart_gettys,
+    display.use_any_graphics,
+    hypervisor_tools.disable_services,
+    hypervisor_tools.spare_the_initramfs,
+    kernel_modules.unload_old_drivers,
+    kernel_modules.drop_driver_aliases,
+    kernel_modules.drop_xen_clock,
+    network.match_new_driver,
+    network.keep_nic_names,
+    network.repair_udev_rules,
+    network.keep_cloud_init_off,
+    firstboot.queue_first_boot,
+    initramfs.register_virtio,
+    initramfs.add_virtio,  # it takes in what the steps before have edited
+    boot_code.write_menu,
+    boot_code.install_boot_code,
+    boot_code.upgrade_boot_code_later,
+)
+
+
+def convert(
+    draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode
+) -> tuple[Guest, Capabilities]:
+    """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
+    conversion = prepare(draft, machine, guest, mode)
+    kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel)
+    if not conversion.packages:
+        draft.warn(
+            "W-DISTRIBUTION",
+            f"{guest.product}: it is none of the Debian family; what is known of any Linux is done",
+            hint="prove the result with v2v verify before the old guest is given up",
+        )
+    for step in STEPS:
+        step(draft, conversion)
+    return conversion.guest, conversion.capabilities
+
+
+def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -> Conversion:
+    """Return what the steps need to know: kernels, the one to boot, packages, names of disks."""
+    ramdisks = Ramdisks(draft)
+    found = kernels(draft, ramdisks, default=grub.default_image(draft, guest))
+    guest = replace(guest, kernels=found)
+    kernel = kernel_choice.choose(found, lambda kernel: grub.has_entry(draft, guest, kernel))
+    capabilities = kernel_choice.capabilities(kernel)
+    return Conversion(
+        machine=machine,
+        guest=guest,
+        kernel=kernel,
+        capabilities=capabilities,
+        names=disk_names(machine, guest, capabilities.block_bus),
+        packages=packages.installed(draft),
+        ramdisks=ramdisks,
+        initramfs=mode,
+    )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the steps of a Linux conversion know, beside the draft that they write to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converters.linux.disk_names import DiskNames
+from drivers.kernels import Ramdisks
+from v2v.model import Capabilities, Firmware, Guest, Hypervisor, InitramfsMode, Kernel, Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One guest on its way to KVM."""
+
+    machine: Machine
+    guest: Guest  # with its kernels
+    kernel: Kernel | None  # the one that the converted guest boots
+    capabilities: Capabilities
+    names: DiskNames
+    packages: Mapping[str, str]  # installed ones of dpkg, to their versions
+    ramdisks: Ramdisks  # as they are before the conversion
+    initramfs: InitramfsMode
+
+    @property
+    def xen(self) -> bool:
+        return self.machine.hypervisor is Hypervisor.xen
+
+    @property
+    def efi(self) -> bool:
+        """Tell whether the target starts with UEFI: as the source says, else as the disks look."""
+        said = self.machine.firmware
+        return (self.guest.firmware if said is Firmware.unknown else said) is Firmware.efi
+
+    @property
+    def systemd(self) -> bool:
+        """Tell whether systemd is the init: its package holds /sbin/init since Debian 8."""
+        return "systemd-sysv" in self.packages
+
+    @property
+    def udev(self) -> int:
+        """The version of udev: 252 of 252.39-1~deb12u2; 0 if it is not known."""
+        number = self.packages.get("udev", "").rpartition(":")[2]
+        digits = number[: next((i for i, c in enumerate(number) if not c.isdigit()), None)]
+        return int(digits or 0)

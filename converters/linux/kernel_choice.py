@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which kernel the converted guest boots, and which hardware that one has drivers for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from v2v.changes import Draft
+from v2v.model import Bus, Capabilities, Driver, Guest, Kernel
+
+_Q35 = 2, 6, 32  # older kernels get the machine that they were made for
+_AHCI = 2, 6, 32
+_VIRTIO_1 = 4, 0  # virtio 1.0 came with Linux 4.0
+
+
+def has_drivers(kernel: Kernel) -> bool:
+    """Tell whether a kernel can run on KVM with a virtio disk, blk or scsi."""
+    disk = {kernel.virtio["blk"], kernel.virtio["scsi"]} != {Driver.missing}
+    return not kernel.xen_only and disk and kernel.virtio["pci"] is not Driver.missing
+
+
+def _boots(kernel: Kernel) -> bool:
+    """Tell whether a kernel reaches a virtio disk: modules have to come in an initramfs."""
+    builtin = Driver.builtin in (kernel.virtio["blk"], kernel.virtio["scsi"])
+    alone = builtin and kernel.virtio["pci"] is Driver.builtin
+    return has_drivers(kernel) and (kernel.initramfs is not None or alone)
+
+
+def choose(kernels: Iterable[Kernel], in_menu: Callable[[Kernel], bool]) -> Kernel | None:
+    """Return the kernel to boot: with virtio before without, the default before the newest.
+
+    ``kernels`` has the newest first. One that the boot menu does not have is the last resort.
+    None: no kernel can run on KVM.
+    """
+    able = [kernel for kernel in kernels if not kernel.xen_only]
+    reachable = [kernel for kernel in able if kernel.default or in_menu(kernel)]
+    ranked = sorted(
+        reachable or able, key=lambda kernel: (_boots(kernel), kernel.default), reverse=True
+    )
+    return next(iter(ranked), None)
+
+
+def capabilities(kernel: Kernel | None) -> Capabilities:
+    """Return the hardware for a kernel; one that has no virtio gets emulated devices."""
+    if kernel is None:
+        return Capabilities()
+    release = release_of(kernel.version)
+    there = {key: driver is not Driver.missing for key, driver in kernel.virtio.items()}
+    virtio = _boots(kernel)
+    bus = Bus.virtio if there["blk"] else Bus.scsi
+    if not virtio:
+        bus = Bus.sata if release >= _AHCI else Bus.ide
+    return Capabilities(
+        block_bus=bus,
+        net_model="virtio" if virtio and there["net"] else "e1000",
+        machine="q35" if release >= _Q35 else "pc",
+        rng=virtio and there["rng"],
+        balloon=virtio and there["balloon"],
+        agent=virtio and there["console"],
+        virtio_transitional=release < _VIRTIO_1,
+    )
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """Return the numbers that a kernel's version starts with: 6, 1, 0 of 6.1.0-50-amd64.
+
+    A version without numbers counts as a new one: such names are given to kernels built today.
+    """
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match[0].split("."))) if match else (99,)
+
+
+def check_kernel(draft: Draft, guest: Guest, kernel: Kernel | None) -> None:
+    """Say what a guest without a fitting kernel lacks, before anything is changed."""
+    if kernel is not None:
+        if not _boots(kernel):
+            draft.warn(
+                "W-NO-VIRTIO",
+                f"kernel {kernel.version}: it has no virtio drivers, or nowhere to load them from;"
+                " the guest gets emulated disks and network cards",
+                hint="they are slower; install a newer kernel in the guest, then convert again",
+            )
+        return
+    if guest.kernels:
+        versions = ", ".join(kernel.version for kernel in guest.kernels)
+        draft.block(
+            "E-KERNEL-XEN",
+            f"{guest.product}: its kernels run on Xen only: {versions}",
+            hint="install an ordinary kernel in the guest, such as linux-image-amd64, then convert",
+        )
+    else:
+        draft.block(
+            "E-KERNEL-NONE",
+            f"{guest.product}: there is no kernel in /boot; Xen's host may have started it with "
+            "one of its own",
+            hint="install a kernel in the guest, such as linux-image-amd64, then convert",
+        )

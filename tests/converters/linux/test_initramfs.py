@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+from converters.linux import initramfs
+from drivers.initramfs import look
+from tests.converters.guests import Case
+from tests.converters.linux.drafting import case, described, draft
+from v2v.changes import Draft
+from v2v.model import InitramfsMode
+
+XEN, LUKS, LZMA = "xen-pygrub-debian12", "vmware-luks-crypttab", "xen-pvgrub-debian9-menu-lst"
+IMAGE = "/boot/initrd.img-6.1.0-50-amd64"
+UPDATE = "/usr/sbin/update-initramfs"
+
+
+def add(guest: Case, mode: InitramfsMode = InitramfsMode.auto) -> Draft:
+    drafted, _ = draft(initramfs.add_virtio, guest, mode)
+    return drafted
+
+
+def test_a_splice_brings_drivers_and_renames_the_copies() -> None:
+    contents = look(add(case(XEN, {})).read(IMAGE))
+    assert {"virtio_pci", "virtio_blk", "virtio_net"} <= contents.modules("6.1.0-50-amd64").keys()
+    assert contents.files["conf/conf.d/resume"] == (
+        b"RESUME=UUID=1c3d3d6e-0001-4000-8000-000000000002\n"
+    )
+
+
+def test_the_copy_of_crypttab_is_renamed() -> None:
+    contents = look(add(case(LUKS, {})).read(IMAGE))
+    assert contents.files["cryptroot/crypttab"] == (
+        b"sda5_crypt UUID=aaaaaaaa-0007-4000-8000-000000000005 none luks,discard\n"
+    )
+
+
+def test_drafted_names_of_cards_go_in_with_their_driver() -> None:
+    guest = case(XEN, {"/etc/systemd/network/10-v2v-eth0.link": "[Match]\n"})
+    contents = look(add(guest).read(IMAGE))
+    assert "lib/systemd/network/10-v2v-eth0.link" in contents.paths
+
+
+def test_a_rebuild_is_done_where_it_is_asked_for() -> None:
+    assert described(add(case(XEN, {}), InitramfsMode.rebuild)) == [
+        "run update-initramfs -u -k 6.1.0-50-amd64"
+    ]
+
+
+def test_what_needs_nothing_is_not_rebuilt_either() -> None:
+    assert described(add(case("kvm-ready-debian12", {}), InitramfsMode.rebuild)) == []
+
+
+def test_what_cannot_be_read_is_rebuilt() -> None:
+    drafted = add(case(XEN, {IMAGE: "no archive"}))
+    assert described(drafted) == ["run update-initramfs -u -k 6.1.0-50-amd64"]
+    assert "no archive starts at byte 0" in drafted.changes[0].why
+
+
+def test_an_inexact_splice_is_a_blocker_if_nothing_else_may_be_done() -> None:
+    link = {"/etc/systemd/network/10-v2v-eth0.link": "[Match]\n"}
+    drafted = add(case(LZMA, link), InitramfsMode.splice)
+    assert described(drafted) == []
+    assert [found.code for found in drafted.blockers] == ["E-INITRAMFS"]
+    assert "cannot be spliced: is an lzma stream" in drafted.blockers[0].message
+
+
+def test_without_the_guests_own_tool_there_is_no_rebuild() -> None:
+    drafted = add(case(XEN, {IMAGE: "no archive"}, without=(UPDATE,)))
+    assert [found.code for found in drafted.blockers] == ["E-INITRAMFS"]
+    assert "it lacks virtio and cannot be spliced" in drafted.blockers[0].message
+
+
+def test_only_configurations_that_choose_modules_are_told_of_virtio() -> None:
+    most = {"/etc/initramfs-tools/conf.d/driver-policy": "MODULES=most\n"}
+    drafted, _ = draft(initramfs.register_virtio, case(XEN, most))
+    assert described(drafted) == []
+    without = ("/etc/initramfs-tools/initramfs.conf",)
+    drafted, _ = draft(initramfs.register_virtio, case(XEN, {}, without=without))
+    assert described(drafted) == []
