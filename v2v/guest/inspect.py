@@ -57,7 +57,7 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
     disks = session.devices()
     heads = {disk: session.head(disk, HEAD_BYTES) for disk in disks}
     filesystems = session.filesystems()
-    chosen = _choose(_roots(session, filesystems), root)
+    chosen = _choose(*_roots(session, filesystems), root)
     session.mount(chosen.device, "/")
     files = GuestFiles(session)
     names = DeviceNames(tuple(disk.device for disk in machine.disks), disks, filesystems)
@@ -84,15 +84,18 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
     return guest, files
 
 
-def _roots(session: Session, filesystems: tuple[Filesystem, ...]) -> tuple[Root, ...]:
-    found = []
+def _roots(
+    session: Session, filesystems: tuple[Filesystem, ...]
+) -> tuple[tuple[Root, ...], tuple[GuestError, ...]]:
+    """Return the systems found, and why other file systems did not mount."""
+    found, failed = [], []
     for filesystem in filesystems:
         if filesystem.type in _NOT_MOUNTABLE:
             continue
         try:
             session.mount(filesystem.device, "/")
         except GuestError as error:
-            log.debug("%s", error)
+            failed.append(error)
             continue
         names = set(session.names("/"))
         if "etc" in names and names & {"bin", "usr"}:
@@ -101,11 +104,17 @@ def _roots(session: Session, filesystems: tuple[Filesystem, ...]) -> tuple[Root,
         elif {"windows", "winnt"} & {name.lower() for name in names}:
             found.append(Root(filesystem.device, OsType.windows))
         session.umount_all()
-    return tuple(found)
+    return tuple(found), tuple(failed)
 
 
-def _choose(roots: tuple[Root, ...], wanted: str | None) -> Root:
+def _choose(roots: tuple[Root, ...], failed: tuple[GuestError, ...], wanted: str | None) -> Root:
     listed = ", ".join(root.device for root in roots)
+    if not roots and failed:
+        raise GuestError(
+            "E-NO-OS",
+            f"no operating system was found on the disks; {'; '.join(map(str, failed))}",
+            hint="let the guest check its file systems on its old host, or run fsck on a copy",
+        )
     if not roots:
         raise GuestError(
             "E-NO-OS",

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Wrong guests, found by looking into the disks: nothing is left, nothing is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import v2v
+from fixtures.build import guest
+from v2v.run import run
+
+pytestmark = [pytest.mark.guest, pytest.mark.xdist_group("esx")]
+MIB = 1 << 20
+
+
+def filesystem(path: Path, tree: Path, size: int = 16) -> Path:
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, path, f"{size}m")
+    return path
+
+
+def tree(folder: Path, *files: str) -> Path:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    return folder
+
+
+def blank(folder: Path) -> list[Path]:
+    path = folder / "blank.img"
+    path.write_bytes(b"")
+    os.truncate(path, 16 * MIB)
+    return [path]
+
+
+def data_only(folder: Path) -> list[Path]:
+    return [filesystem(folder / "data.img", tree(folder / "t", "some/file"))]
+
+
+def two_roots(folder: Path) -> list[Path]:
+    root = tree(folder / "t", "etc/fstab", "bin/sh", "boot/vmlinuz-1")
+    return [filesystem(folder / f"{name}.img", root, 160) for name in ("one", "two")]
+
+
+def windows(folder: Path) -> list[Path]:
+    root = tree(folder / "t", "Windows/System32/ntoskrnl.exe", "Users/a")
+    return [filesystem(folder / "windows.img", root, 160)]
+
+
+def no_kernel(folder: Path) -> list[Path]:
+    return [filesystem(folder / "root.img", tree(folder / "t", "etc/fstab", "bin/sh"), 160)]
+
+
+def full(folder: Path) -> list[Path]:
+    root = tree(folder / "t", "etc/fstab", "bin/sh")
+    (root / "ballast").write_bytes(os.urandom(8 * MIB))
+    return [filesystem(folder / "full.img", root, 16)]
+
+
+def damaged(folder: Path) -> list[Path]:
+    (path,) = no_kernel(folder)
+    with path.open("r+b") as image:  # the group descriptors, behind a sound superblock
+        image.seek(2048)
+        image.write(b"\xff" * 64 * 1024)
+    return [path]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Images that make no guest, what is said of them, and under which options."""
+
+    name: str
+    make: Callable[[Path], list[Path]]
+    codes: frozenset[str]
+    root: str | None = None
+    said: str = ""
+
+
+CASES = (
+    Case("blank_disk", blank, frozenset({"E-NO-OS"})),
+    Case("disk_without_a_system", data_only, frozenset({"E-NO-OS"})),
+    Case("two_roots", two_roots, frozenset({"E-MULTIPLE-ROOTS"})),
+    Case("root_that_there_is_not", two_roots, frozenset({"E-NO-SUCH-ROOT"}), "/dev/sdz"),
+    Case("windows", windows, frozenset({"E-GUEST-WINDOWS"})),
+    Case("no_kernel", no_kernel, frozenset({"E-KERNEL-NONE"})),
+    Case("no_room_in_the_guest", full, frozenset({"E-GUEST-SPACE", "E-KERNEL-NONE"})),
+    Case("damaged_file_system", damaged, frozenset({"E-NO-OS"}), said="does not mount"),
+)
+
+
+def state(paths: list[Path]) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_wrong_guest_is_named_and_nothing_is_left(case: Case, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    images = case.make(source)
+    before = state(images)
+    options = v2v.Options(storage=target, root=case.root)
+    with pytest.raises(v2v.V2VError) as caught:
+        v2v.convert(images, options)
+    error = caught.value
+    found = error.findings if isinstance(error, v2v.BlockedError) else (error.finding,)
+    assert case.said in str(error)
+    assert case.codes <= {finding.code for finding in found}
+    assert list(target.iterdir()) == []
+    assert state(images) == before
+
+
+def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
+    source = guest("esx-app") / "esx-app.vmx"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "v2v", "convert", source, "-os", tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    for line in child.stderr:
+        if "Looking into the guest" in line:
+            break
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=60)[1]
+    assert child.returncode == 130, said
+    assert said.endswith("v2v: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
