@@ -154,11 +154,7 @@ def test_the_public_names_are_those_listed() -> None:
     for name in v2v.__all__:
         assert getattr(v2v, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'absent'"):
-        _ = v2v.absent  # type: ignore[attr-defined]
-
-
-def _codes(text: str) -> set[str]:
-    return set(re.findall(r"\b[EW]-[A-Z0-9]+(?:-[A-Z0-9]+)*\b", text))
+        _ = v2v.absent
 
 
 def test_every_code_is_explained_and_every_explanation_has_a_code() -> None:

@@ -276,7 +276,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     evidence = verify(args.domain, timeout=args.timeout, observer=_observer(args))
     if args.format == "json":
-        sys.stdout.write(evidence_json(evidence))
+        sys.stdout.write(json.dumps(evidence_json(evidence), indent=2) + "\n")
     else:
         sys.stdout.write(describe(evidence))
     return DONE if evidence.booted else FAILED

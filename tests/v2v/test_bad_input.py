@@ -96,7 +96,7 @@ def vmdk_over_passwd(folder: Path) -> Path:
 def encrypted(folder: Path) -> Path:
     run(
         *("qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=x"),
-        *("-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"),
+        *("-o", "encrypt.format=aes,encrypt.key-secret=s"),
         *(folder / "disk.img", "1M"),
     )
     return xml(folder, DISK_XML % "qcow2")
