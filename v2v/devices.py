@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from v2v.model import Filesystem
+from v2v.model import Filesystem, Firmware, Guest
 
 _LETTERED = re.compile(r"(?P<prefix>xvd|sd|hd|vd)(?P<letters>[a-z]{1,3})(?P<part>\d*)\Z")
 _NVME = re.compile(r"nvme(?P<index>\d+)n1(?:p(?P<part>\d+))?\Z")
@@ -97,3 +97,31 @@ class DeviceNames:
             if match and match["letters"] == letters and not match["part"]:
                 return index
         return None if any(self.known) else drive_index(letters)
+
+
+def boot_disk(guest: Guest) -> int | None:
+    """Return the number of the disk that the firmware must start, None if it cannot be told.
+
+    GRUB's boot code need not be on the disk with its files: where the disk of /boot has none, a
+    BIOS must start one that has (RHEL-108991).
+    """
+    for place in ("/boot/efi", "/efi") if guest.firmware is Firmware.efi else ():
+        found = _disk_of(guest, place)
+        if found is not None:
+            return found
+    boot = _disk_of(guest, "/boot")
+    if boot is None and "/boot" not in guest.mountpoints:
+        boot = _disk_of(guest, "/")
+    with_grub = tuple(guest.disks.index(disk) for disk in guest.grub_disks)
+    if guest.firmware is not Firmware.efi and with_grub and boot not in with_grub:
+        return with_grub[0]
+    return boot
+
+
+def _disk_of(guest: Guest, mountpoint: str) -> int | None:
+    """Return the number of the disk that a file system is on; volumes of LVM and md have none."""
+    device = guest.mountpoints.get(mountpoint, "")
+    for number, disk in enumerate(guest.disks):
+        if re.fullmatch(re.escape(disk) + r"(p?\d+)?", device):
+            return number
+    return None

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from v2v.buses import Layout, layout
+from v2v.devices import boot_disk
 from v2v.errors import Finding, TargetError
 from v2v.model import Capabilities, Firmware, Guest, Machine, Network, NetworkKind, Nic
 from v2v.osinfo import osinfo_id
@@ -141,31 +142,3 @@ def _boot_order(guest: Guest | None, disk_count: int) -> tuple[int, ...]:
     first = None if guest is None else boot_disk(guest)
     turns = sorted(range(disk_count), key=lambda number: number != first)
     return tuple(turns.index(number) + 1 for number in range(disk_count))
-
-
-def boot_disk(guest: Guest) -> int | None:
-    """Return the number of the disk that the firmware must start, None if it cannot be told.
-
-    GRUB's boot code need not be on the disk with its files: where the disk of /boot has none, a
-    BIOS must start one that has (RHEL-108991).
-    """
-    for place in ("/boot/efi", "/efi") if guest.firmware is Firmware.efi else ():
-        found = _disk_of(guest, place)
-        if found is not None:
-            return found
-    boot = _disk_of(guest, "/boot")
-    if boot is None and "/boot" not in guest.mountpoints:
-        boot = _disk_of(guest, "/")
-    with_grub = tuple(guest.disks.index(disk) for disk in guest.grub_disks)
-    if guest.firmware is not Firmware.efi and with_grub and boot not in with_grub:
-        return with_grub[0]
-    return boot
-
-
-def _disk_of(guest: Guest, mountpoint: str) -> int | None:
-    """Return the number of the disk that a file system is on; volumes of LVM and md have none."""
-    device = guest.mountpoints.get(mountpoint, "")
-    for number, disk in enumerate(guest.disks):
-        if re.fullmatch(re.escape(disk) + r"(p?\d+)?", device):
-            return number
-    return None

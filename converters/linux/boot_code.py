@@ -8,6 +8,7 @@ import re
 from converters.linux import grub_menu
 from converters.linux.conversion import Conversion
 from v2v.changes import Draft
+from v2v.devices import boot_disk
 from v2v.model import Guest
 
 _CONFIG = "/boot/grub/grub.cfg"
@@ -21,10 +22,11 @@ _GRUB_DEVICES = re.compile(
 )
 
 
-def boot_disk(guest: Guest) -> str | None:
-    """Return the appliance's name of the disk with /boot; None if it is not on a partition."""
+def _partitioned_boot_disk(guest: Guest) -> str | None:
+    """Return libguestfs's name of the boot disk; None if its file system leaves GRUB no room."""
+    number = boot_disk(guest)
     device = guest.mountpoints.get("/boot", guest.mountpoints.get("/", guest.root))
-    return next((disk for disk in guest.disks if re.fullmatch(rf"{disk}\d+", device)), None)
+    return None if number is None or device in guest.disks else guest.disks[number]
 
 
 def write_menu(draft: Draft, conversion: Conversion) -> None:
@@ -32,7 +34,7 @@ def write_menu(draft: Draft, conversion: Conversion) -> None:
 
     pygrub and PV-GRUB read menu.lst; the GRUB that a BIOS starts does not.
     """
-    if not _needs_boot_code(conversion) or boot_disk(conversion.guest) is None:
+    if not _needs_boot_code(conversion) or _partitioned_boot_disk(conversion.guest) is None:
         return
     text = draft.text(_CONFIG) if draft.is_file(_CONFIG) else ""
     if grub_menu.entries(text):
@@ -56,7 +58,7 @@ def install_boot_code(draft: Draft, conversion: Conversion) -> None:
     if not _needs_boot_code(conversion):
         return
     guest = conversion.guest
-    disk = boot_disk(guest)
+    disk = _partitioned_boot_disk(guest)
     why = "a BIOS starts what is in the disk's first sector, and there is nothing"
     if disk is None:
         draft.block(
@@ -91,10 +93,9 @@ def upgrade_boot_code_later(draft: Draft, conversion: Conversion) -> None:
     there makes the upgrade of the package fail.
     """
     guest = conversion.guest
-    disk = boot_disk(guest)
-    if disk is None or "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
+    number = boot_disk(guest)
+    if number is None or "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
         return
-    number = guest.disks.index(disk)
     new = conversion.names.of_disk(number)
 
     def change(match: re.Match[str]) -> str:

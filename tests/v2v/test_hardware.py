@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from v2v.devices import boot_disk
 from v2v.errors import TargetError
-from v2v.hardware import boot_disk, decide
+from v2v.hardware import decide
 from v2v.model import (
     Capabilities,
     Firmware,

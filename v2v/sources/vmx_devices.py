@@ -113,7 +113,7 @@ def _local(file: str, where: str, warnings: list[Finding]) -> str:
 def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:
     """Return the NICs in the order of their numbers."""
     return tuple(
-        Nic(_mac(vmx, nic), _model(vmx, nic), _network(vmx, nic))
+        Nic(_mac(vmx, nic), _model(vmx, nic), _network(vmx, nic), _pci_slot(vmx, nic))
         for nic in vmx.numbers_of("ethernet")
         if not is_absent(vmx, nic)
     )
@@ -135,6 +135,12 @@ def _mac(vmx: Dictionary, nic: str) -> str | None:
 def _model(vmx: Dictionary, nic: str) -> str | None:
     model = vmx.text(f"{nic}.virtualDev")
     return None if model is None else model.lower()
+
+
+def _pci_slot(vmx: Dictionary, nic: str) -> int | None:
+    """Return the PCI slot, which Linux names the card after; -1 is one that was never assigned."""
+    slot = vmx.number(f"{nic}.pciSlotNumber")
+    return slot if slot is not None and slot >= 0 else None
 
 
 def _network(vmx: Dictionary, nic: str) -> Network:

@@ -368,3 +368,12 @@ def test_a_large_file_is_read_in_linear_time() -> None:
     text = NAME + "".join(f'key{index} = "x"\n' for index in range(50_000))
     text += 'a = "' + " " * 200_000 + "\nb = x" + " " * 200_000 + "y\n" + '"' * 100_000
     assert machine(text).name == "web"
+
+
+@pytest.mark.parametrize(("number", "slot"), [("192", 192), ("-1", None), (None, None)])
+def test_a_nic_knows_the_pci_slot_that_its_guest_named_it_after(
+    number: str | None, slot: int | None
+) -> None:
+    line = "" if number is None else f'ethernet0.pciSlotNumber = "{number}"\n'
+    (nic,) = machine(f'{NAME}ethernet0.present = "TRUE"\n{line}').nics
+    assert nic.slot == slot
