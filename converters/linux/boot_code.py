@@ -93,10 +93,10 @@ def upgrade_boot_code_later(draft: Draft, conversion: Conversion) -> None:
     there makes the upgrade of the package fail.
     """
     guest = conversion.guest
-    number = boot_disk(guest)
-    if number is None or "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
+    disk = _partitioned_boot_disk(guest)
+    if disk is None or "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
         return
-    new = conversion.names.of_disk(number)
+    new = conversion.names.of_disk(guest.disks.index(disk))
 
     def change(match: re.Match[str]) -> str:
         devices = [device.strip() for device in match["value"].split(",")]
