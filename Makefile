@@ -65,6 +65,10 @@ bench: fixtures ## compare with the installed virt-v2v, side by side
 	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
 	@$(BIN)/python -m tests.bench
 
+.PHONY: matrix
+matrix: fixtures ## convert and boot every real guest, and write docs/matrix.md
+	@$(BIN)/python -m tests.matrix
+
 .PHONY: clean
 clean: ## remove what setup and the tests made in the checkout
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(OUT)

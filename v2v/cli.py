@@ -248,6 +248,8 @@ def _convert(args: argparse.Namespace) -> int:
         except V2VError as error:
             observer.error(error.finding)
             raise
+    if args.machine_readable is None and not args.quiet and report.written:
+        sys.stdout.write(f"{report.written[0]}\n")
     return WARNED if args.strict and report.warnings else DONE
 
 

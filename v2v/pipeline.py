@@ -168,8 +168,8 @@ def convert(
                 False, job.machine, guest, drafted, tuple(found.warnings), (),
                 _summary(job, drafted.capabilities, guest, domain), clock.seconds, calls,
             )  # fmt: skip
-            writing.commit(domain, report.to_json())
-    return report
+            written = writing.commit(domain, report.to_json())
+    return replace(report, written=written)
 
 
 def _paths(source: Source) -> tuple[Path, ...]:
@@ -188,7 +188,7 @@ def _read(source: Source, options: Options, found: _Findings) -> Machine:
 def _prepare(source: Source, options: Options, found: _Findings) -> _Job:
     """Read the source and check its images and the target; every fault is found, not the first."""
     machine = _read(source, options, found)
-    found.observer.stage("disks", f"Checking {len(machine.disks)} disks and the target")
+    found.observer.stage("disks", "Checking the disks and the target")
     images = []
     for disk in machine.disks:
         try:

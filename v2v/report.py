@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from v2v.changes import Change, Plan, RunCommand
 from v2v.errors import Finding
@@ -56,6 +57,7 @@ class Report:
     target: TargetSummary | None = None
     timing: Mapping[str, float] = field(default_factory=dict)  # stage to seconds
     appliance_calls: int = 0
+    written: tuple[Path, ...] = ()  # what a conversion left, the domain XML first
 
     def to_json(self) -> str:
         """Return the report as a JSON document."""

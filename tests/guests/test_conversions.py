@@ -78,6 +78,8 @@ class ConversionContract:
         images = [f"{self.name}-sd{letter}.qcow2" for letter in "abc"[: self.disks]]
         expected = sorted([*images, f"{self.name}.report.json", f"{self.name}.xml"])
         assert sorted(path.name for path in converted.target.iterdir()) == expected
+        assert sorted(path.name for path in converted.real.written) == expected
+        assert converted.real.written[0].name == f"{self.name}.xml"
 
     def test_the_dry_run_lists_the_changes_of_the_real_run(self, converted: Converted) -> None:
         dry, real = report_json(converted.dry), report_json(converted.real)

@@ -117,3 +117,16 @@ def test_a_guest_in_its_emergency_shell_fails(tmp_path: Path) -> None:
     assert reason(evidence) is Reason.maintenance
     assert evidence.cause is not None
     assert "/dev/xvdb1" in evidence.cause.said
+
+
+def test_a_guest_whose_root_device_is_missing_fails(tmp_path: Path) -> None:
+    """The kernel and its initramfs are fine; the disk that they are told of is not there."""
+    image = tmp_path / "rootless.img"
+    source = build.guest("esx-app") / "esx-app.vmdk"
+    run("qemu-img", "convert", "-f", "vmdk", "-O", "raw", source, image)
+    edit = "sed -i s,root=/dev/sda1,root=UUID=0badc0de, /boot/grub/grub.cfg"
+    guestfish(f'mount /dev/sda1 /\ncommand "{edit}"\n', image)
+    evidence = prove(image, "raw", tmp_path, target=PVSCSI, nic="vmxnet3")
+    assert reason(evidence) is Reason.no_root
+    assert evidence.cause is not None
+    assert "0badc0de" in evidence.cause.said
