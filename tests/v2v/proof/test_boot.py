@@ -13,7 +13,8 @@ from tests.v2v.proof.making import MINIMAL, placed
 from v2v.accel import kvm_works
 from v2v.errors import MissingProgram, ProofError
 from v2v.observer import Observer
-from v2v.proof import verify
+from v2v.proof import Cause, Evidence, Level, Reason, verify
+from v2v.proof.boot import timer_failed
 
 
 @pytest.fixture
@@ -93,3 +94,17 @@ def test_a_bad_domain_is_refused_before_any_program_runs(programs: Path, tmp_pat
     with pytest.raises(ProofError, match="machine type: 'isapc'"):
         verify(bad, observer=Observer())
     assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug", True),
+        ("Kernel panic - not syncing: VFS: Unable to mount root fs", False),
+        (None, False),
+    ],
+)
+def test_only_a_failure_of_the_emulation_is_tried_again(said: str | None, again: bool) -> None:
+    cause = None if said is None else Cause(Reason.panic, said, "advice")
+    evidence = Evidence("web", cause is None, Level.screen, 9.0, "tcg", cause=cause)
+    assert timer_failed(evidence) is again
