@@ -43,9 +43,9 @@ fixtures: setup ## build the real guests (kept outside the checkout)
 .PHONY: demo
 demo: fixtures ## convert a real Xen guest and prove that it boots
 	@guest=$$($(BIN)/python -m fixtures.build --path xen-web); \
-	$(BIN)/v2v report "$$guest/xen-web.cfg" -os . ; \
-	rm -rf $(OUT) && mkdir $(OUT); \
-	$(BIN)/v2v convert "$$guest/xen-web.cfg" -o local -os $(OUT); \
+	$(BIN)/v2v report "$$guest/xen-web.cfg" -os .; \
+	mkdir -p $(OUT); \
+	[ -e $(OUT)/xen-web.xml ] || $(BIN)/v2v convert "$$guest/xen-web.cfg" -o local -os $(OUT); \
 	$(BIN)/v2v verify $(OUT)/xen-web.xml
 
 .PHONY: check
