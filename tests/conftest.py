@@ -8,6 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No parser may hang; a busy machine may take its time.
+settings.register_profile("v2v", deadline=2000)
+settings.load_profile("v2v")
 
 Golden = Callable[[Path, str], None]
 

@@ -206,7 +206,7 @@ def whole(format: str) -> bytes:
 @pytest.mark.parametrize(
     "format", ["qcow2", "qcow", "qed", "vmdk", "vpc", "vhdx", "vdi", "parallels"]
 )
-@settings(max_examples=60, deadline=2000)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damage_gives_an_image_or_an_error_in_little_memory(
     format: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -230,7 +230,7 @@ def test_damage_gives_an_image_or_an_error_in_little_memory(
     assert peak < 64 * MIB
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200)
 @given(text=st.binary(max_size=300))
 def test_any_text_after_a_vmdks_first_line_is_an_image_or_an_error(
     text: bytes, tmp_path_factory: pytest.TempPathFactory
