@@ -157,7 +157,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as at Ctrl-C
     verbs = {"convert": _convert, "report": _report, "verify": _verify}
     try:
-        return verbs[args.verb](args)
+        status = verbs[args.verb](args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough, as head(1) does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except BlockedError as error:
         _complain(*error.findings)
         return FAILED
@@ -170,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("v2v: interrupted\n")
         return INTERRUPTED
+    return status
 
 
 def _complain(*findings: Finding) -> None:

@@ -111,6 +111,14 @@ def test_json_lines_go_to_a_file_descriptor(config: Path, tmp_path: Path) -> Non
         assert json.loads(lines.readline())["type"] == "stage"
 
 
+def test_a_reader_that_goes_away_is_no_traceback(config: Path) -> None:
+    command = f"{sys.executable} -m v2v report --source-only -q '{config}' | true"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.stderr == ""
+
+
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
