@@ -27,6 +27,7 @@ from fixtures.build import guest
 from v2v.accel import kvm_works
 
 V2V = str(Path(sys.executable).with_name("v2v"))
+BOOTS = "boots"
 _XEN_XML = """\
 <domain type='xen'>
   <name>xen-web</name><memory unit='MiB'>512</memory><vcpu>2</vcpu>
@@ -110,18 +111,23 @@ def contests(scratch: Path) -> tuple[Contest, ...]:
     )
 
 
-def _boots(domain: Path) -> bool:
+def _boots(domain: Path) -> str:
+    """Return "boots", or why not."""
     done = subprocess.run(
-        (V2V, "verify", "-q", str(domain), "--timeout", "240"), capture_output=True, check=False
-    )
-    return done.returncode == 0
+        (V2V, "verify", "-q", str(domain), "--timeout", "240", "--format", "json"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return BOOTS
+    cause = json.loads(done.stdout)["cause"] if done.stdout else {"said": done.stderr}
+    return f"DOES NOT BOOT ({cause['said']})"
 
 
 def hold(contest: Contest, runs: int, scratch: Path) -> dict[str, object]:
     """Run both, one after the other and again, and return what each run took."""
     sides = {"virt-v2v": contest.reference, "v2v": contest.ours}
     taken: dict[str, list[Run]] = {name: [] for name in sides}
-    boots: dict[str, bool] = {}
+    boots: dict[str, str] = {}
     for number in range(runs):
         for name, command in sides.items():
             out = scratch / f"{contest.name}-{name}"
@@ -135,7 +141,7 @@ def hold(contest: Contest, runs: int, scratch: Path) -> dict[str, object]:
                 flush=True,
             )
             if number == runs - 1 and contest.domain is not None:
-                boots[name] = run.status == 0 and _boots(out / contest.domain)
+                boots[name] = "failed" if run.status else _boots(out / contest.domain)
     ratios = [
         ours.wall / theirs.wall
         for ours, theirs in zip(taken["v2v"], taken["virt-v2v"], strict=True)
@@ -143,14 +149,14 @@ def hold(contest: Contest, runs: int, scratch: Path) -> dict[str, object]:
     ratio = statistics.median(ratios)
     kept = "kept" if ratio <= contest.limit else "MISSED"
     print(f"{contest.name:8} wall ratio {ratio:.3f} (asked: {contest.limit}, {kept})", end="")
-    print("".join(f", {name} {'boots' if up else 'DOES NOT BOOT'}" for name, up in boots.items()))
+    print("".join(f"; {name}: {said}" for name, said in boots.items()), flush=True)
     return {
         "name": contest.name,
         "runs": {name: [asdict(run) for run in listed] for name, listed in taken.items()},
         "ratios": ratios,
         "boots": boots,
         "kept": ratio <= contest.limit
-        and boots.get("v2v", True)
+        and boots.get("v2v", BOOTS) == BOOTS
         and all(run.status == 0 for run in taken["v2v"]),
     }
 
