@@ -14,6 +14,7 @@ from tests.v2v.contract import TREE, GuestContract, Reader
 from v2v.changes import WriteFile
 from v2v.errors import GuestError
 from v2v.files import Files, Link
+from v2v.guest import session
 from v2v.guest.files import GuestFiles
 from v2v.guest.session import Drive, Session
 from v2v.run import run
@@ -49,11 +50,11 @@ def source(image: Path) -> Drive:
 def guest(image: Path) -> Iterator[Session]:
     copy = image.with_name("copy.img")
     shutil.copy(image, copy)
-    with Session([Drive(copy, "raw")], writable=True) as session:
-        session.mount("/dev/sda", "/")
-        yield session
-        session.umount_all()
-        session.finish()
+    with Session([Drive(copy, "raw")], writable=True) as made:
+        made.mount("/dev/sda", "/")
+        yield made
+        made.umount_all()
+        made.finish()
 
 
 class TestSession(GuestContract):
@@ -78,6 +79,18 @@ class TestSession(GuestContract):
         assert inodes is not None
         assert inodes > 100
 
+    def test_a_directory_that_is_too_large_is_not_fetched(
+        self, guest: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert b"busybox" in guest.archive("/bin").lower()
+        monkeypatch.setattr(session, "_ARCHIVE_LIMIT", 1 << 20)
+        with pytest.raises(GuestError, match="reading /bin"):
+            guest.archive("/bin")
+        monkeypatch.setattr(session, "_READ_LIMIT", 1 << 20)
+        with pytest.raises(GuestError, match=r"/bin/sh in the guest: .* are too much"):
+            GuestFiles(guest).read("/bin/sh")
+        assert guest.names("/bin") == ["sh"]  # the appliance is still of use
+
     def test_what_is_no_device_does_not_mount(self, guest: Session) -> None:
         with pytest.raises(GuestError, match="/dev/sdx does not mount on /mnt"):
             guest.mount("/dev/sdx", "/mnt")
@@ -85,11 +98,11 @@ class TestSession(GuestContract):
 
 def test_a_session_for_reading_changes_nothing(source: Drive) -> None:
     before = hashlib.sha256(source.path.read_bytes()).hexdigest()
-    with Session([source], writable=False) as session:
-        session.mount("/dev/sda", "/")
+    with Session([source], writable=False) as reading:
+        reading.mount("/dev/sda", "/")
         with pytest.raises(GuestError, match=r"writing /etc/fstab: .*Read-only file system"):
-            session.apply([WriteFile("/etc/fstab", b"", b"changed", "a test")])
-        session.finish()
+            reading.apply([WriteFile("/etc/fstab", b"", b"changed", "a test")])
+        reading.finish()
     assert hashlib.sha256(source.path.read_bytes()).hexdigest() == before
 
 

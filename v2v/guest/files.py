@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 import stat as modes
 import tarfile
@@ -88,15 +89,14 @@ class GuestFiles:
         if found is None or not found.is_dir:
             self._directories[top] = {}
             return
-        archive = self._session.archive(top)
-        with tarfile.open(archive) as tar:
+        archive = io.BytesIO(self._session.archive(top))
+        with tarfile.open(fileobj=archive, mode="r:") as tar:
             for member in tar:
                 path = posixpath.normpath(posixpath.join(top, member.name))
                 if member.isdir():
                     self._directories.setdefault(path, {})
                 if path != top:
                     self._keep(tar, member, path)
-        archive.unlink()
 
     def _keep(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
         parent, name = posixpath.split(path)

@@ -14,7 +14,8 @@ import shlex
 import stat as modes
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +28,13 @@ from v2v.changes import Change
 from v2v.errors import GuestError
 from v2v.files import Stat
 from v2v.model import Filesystem
+from v2v.units import iec
 
 log = logging.getLogger(__name__)
 
 _MESSAGE = 2 << 20  # bytes; a message to or from the appliance holds up to 4 MiB, guestfs(3)
+_READ_LIMIT = 1 << 30  # bytes; what a conversion reads is far smaller
+_ARCHIVE_LIMIT = 256 << 20  # bytes; an /etc is a few MiB, with SELinux's policies some tens
 _MAX_CPUS = 4  # of the appliance, whose start is the most parallel thing that it does
 _TRANSFER = 8 << 20  # bytes from which one file transfer is quicker than messages
 _COMPOSED = frozenset({"LVM2_member", "linux_raid_member", "btrfs", "crypto_LUKS"})
@@ -54,6 +58,22 @@ def _translated(code: str, what: str, hint: str | None = None) -> Iterator[None]
         yield
     except RuntimeError as error:
         raise GuestError(code, f"{what}: {error}", hint=hint) from error
+
+
+class _Limited:
+    """The reading end of a pipe that closes when it has taken too much, which fails the writer."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._stream = os.fdopen(descriptor, "rb")
+
+    def read(self) -> bytes:
+        data = self._stream.read(_ARCHIVE_LIMIT)
+        if len(data) == _ARCHIVE_LIMIT:
+            self._stream.close()
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Counter:
@@ -235,6 +255,8 @@ class Session:
         A message of the appliance takes 2 ms and a file transfer 150 (emulated), whatever the
         file; so only what takes several messages is transferred.
         """
+        if size > _READ_LIMIT:
+            raise GuestError("E-GUEST-READ", f"{path} in the guest: {iec(size)} are too much")
         try:
             if size > _TRANSFER:
                 return self._g.read_file(path)
@@ -253,12 +275,21 @@ class Session:
         except RuntimeError as error:
             raise FileNotFoundError(path) from error
 
-    def archive(self, directory: str) -> Path:
-        """Fetch a directory as a tar archive, in one call. The file goes with the session."""
-        target = Path(self._scratch.name) / f"{self.calls}.tar"
-        with _translated("E-GUEST-READ", f"reading {directory}"):
-            self._g.tar_out(directory, str(target), numericowner=True)
-        return target
+    def archive(self, directory: str) -> bytes:
+        """Return a directory as a tar archive, fetched in one call.
+
+        Raises GuestError, also where it is larger than any directory of settings: a sparse file in
+        a hostile guest costs it nothing, and would fill this host.
+        """
+        reader, writer = os.pipe()
+        with ThreadPoolExecutor(1) as pool, closing(_Limited(reader)) as taken:
+            data = pool.submit(taken.read)
+            try:
+                with _translated("E-GUEST-READ", f"reading {directory}"):
+                    self._g.tar_out(directory, f"/dev/fd/{writer}", numericowner=True)
+            finally:
+                os.close(writer)
+            return data.result()
 
     # Writing: this is a GuestHandle.
 
