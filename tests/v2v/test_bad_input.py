@@ -275,6 +275,17 @@ def test_all_blockers_come_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "E-NAME" in said
 
 
+def test_a_target_that_exists_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "web-sda.qcow2").write_text("somebody's disk")
+    assert main(("convert", str(xl_with_disk(tmp_path)), "-os", str(target))) == 1
+    assert "web-sda.qcow2: exists already [E-TARGET-EXISTS]" in capsys.readouterr().err
+    assert [path.read_text() for path in target.iterdir()] == ["somebody's disk"]
+
+
 def test_a_report_lists_blockers_and_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
