@@ -26,8 +26,8 @@ help: ## list the targets
 setup: .venv/.ready ## install packages and leave the program at .venv/bin/v2v
 
 .venv/.ready: Makefile pyproject.toml
-	@installed=$$(dpkg-query -W -f='$${db:Status-Status}\n' $(PACKAGES) 2>&1 | grep -cx installed); \
-	if [ "$$installed" -ne $(words $(PACKAGES)) ]; then \
+	@if ! dpkg-query -W -f='$${db:Status-Status}\n' $(PACKAGES) 2>&1 \
+		| awk '$$0 != "installed" { other = 1 } END { exit other }'; then \
 		$(SUDO) apt-get update -q; \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -q -y --no-install-recommends $(PACKAGES); \
