@@ -41,8 +41,8 @@ fixtures: setup ## build the real guests (kept outside the checkout)
 	@$(BIN)/python -m fixtures.build xen-web esx-app
 
 .PHONY: demo
-demo: fixtures ## convert a real Xen guest and prove that it boots
-	@guest=$$($(BIN)/python -m fixtures.build --path xen-web); \
+demo: setup ## convert a real Xen guest and prove that it boots
+	@guest=$$($(BIN)/python -m fixtures.build xen-web); \
 	$(BIN)/v2v report "$$guest/xen-web.cfg" -os .; \
 	mkdir -p $(OUT); \
 	[ -e $(OUT)/xen-web.xml ] || $(BIN)/v2v convert "$$guest/xen-web.cfg" -o local -os $(OUT); \
