@@ -10,6 +10,7 @@ from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
+from v2v.devices import drive_index
 from v2v.errors import Finding, ProofError
 from v2v.model import Bus, DiskFormat
 from v2v.proof.domxml import Element, attribute, choice, number, text
@@ -109,19 +110,11 @@ def _place(element: Element, bus: Bus, letters: str) -> Place:
     if found is not None:
         parts = ("controller", "bus", "target", "unit")
         return Place(*(_part(element, found, name, 0xFF) for name in parts))
-    index = _index(letters)
+    index = drive_index(letters)
     if bus is Bus.ide:
         return Place(bus=index // 2, unit=index % 2)
     per_controller = 6 if bus is Bus.sata else 7
     return Place(index // per_controller, unit=index % per_controller)
-
-
-def _index(letters: str) -> int:
-    """Return 0 for a, 25 for z, 26 for aa."""
-    found = 0
-    for letter in letters:
-        found = found * 26 + ord(letter) - ord("a") + 1
-    return found - 1
 
 
 def _medium(element: Element, target: str, folder: Path, cdrom: bool) -> Path | None:

@@ -8,6 +8,7 @@ import re
 from enum import StrEnum, auto
 from pathlib import PurePosixPath
 
+from v2v.devices import drive_index
 from v2v.model import Boot, BootMethod, Bus
 
 VDEV = re.compile(r"(?:xvd|hd|sd)[a-z]{1,3}[0-9]*|d[0-9]+(?:p[0-9]+)?|0x[0-9a-f]+|[0-9]+")
@@ -39,12 +40,7 @@ def slot(vdev: str) -> int | None:
     if optical := re.fullmatch(r"sr([0-9]{1,3})", vdev):
         return int(optical[1])
     found = re.fullmatch(r"(?:xvd|hd|sd|vd|fd)([a-z]{1,3})[0-9]*", vdev)
-    if found is None:
-        return None
-    position = 0
-    for letter in found[1]:
-        position = position * 26 + ord(letter) - ord("a") + 1
-    return position - 1
+    return None if found is None else drive_index(found[1])
 
 
 def derived_mac(seed: str, index: int) -> str:
