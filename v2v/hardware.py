@@ -57,10 +57,7 @@ def decide(
     if guest is not None and guest.arch not in _X86:
         raise TargetError("E-ARCH", f"{machine.name}: no target hardware for {guest.arch}")
     warnings: list[Finding] = []
-    firmware = machine.firmware
-    if firmware is Firmware.unknown and guest is not None:
-        firmware = guest.firmware
-    efi = firmware is Firmware.efi
+    efi = target_firmware(machine, guest) is Firmware.efi
     hardware = Hardware(
         machine=machine,
         guest=guest,
@@ -74,6 +71,13 @@ def decide(
         boot_order=_boot_order(guest, disk_count),
     )
     return hardware, (*warnings, *hardware.drives.warnings)
+
+
+def target_firmware(machine: Machine, guest: Guest | None) -> Firmware:
+    """Return what starts the guest: the source's word, else what the disks are made for."""
+    if machine.firmware is Firmware.unknown and guest is not None:
+        return guest.firmware
+    return machine.firmware
 
 
 def _secure_boot(

@@ -26,11 +26,11 @@ from v2v.domain import Domain, define_domain
 from v2v.errors import BlockedError, Finding, GuestError, SourceError, TargetError
 from v2v.guest.inspect import inspect, space_findings
 from v2v.guest.session import Drive, Session
+from v2v.hardware import target_firmware
 from v2v.model import (
     Allocation,
     Capabilities,
     DiskFormat,
-    Firmware,
     Guest,
     InitramfsMode,
     Machine,
@@ -178,7 +178,7 @@ def _paths(source: Source) -> tuple[Path, ...]:
 
 def _read(source: Source, options: Options, found: _Findings) -> Machine:
     paths = _paths(source)
-    found.observer.stage("source", f"Reading {paths[0]}")
+    found.observer.stage("source", f"Reading {', '.join(map(str, paths))}")
     machine = read(paths, options.input_kind, options.input_format)
     nics = map_nics(machine.nics, options.networks)
     found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
@@ -201,13 +201,12 @@ def _prepare(source: Source, options: Options, found: _Findings) -> _Job:
         )
     if len(images) < len(machine.disks):
         images.clear()
-    sized = zip(machine.disks, images, strict=bool(images))
     if images:
         machine = replace(
             machine,
             disks=tuple(
                 replace(disk, format=image.format, virtual_bytes=image.virtual_bytes)
-                for disk, image in sized
+                for disk, image in zip(machine.disks, images, strict=True)
             ),
         )
     name = options.name if options.name is not None else machine.name
@@ -292,12 +291,9 @@ def _define(job: _Job, guest: Guest | None, capabilities: Capabilities, found: _
 def _summary(
     job: _Job, capabilities: Capabilities, guest: Guest | None, domain: Domain
 ) -> TargetSummary:
-    firmware = job.machine.firmware
-    if firmware is Firmware.unknown and guest is not None:
-        firmware = guest.firmware
     return TargetSummary(
         machine=capabilities.machine,
-        firmware=firmware,
+        firmware=target_firmware(job.machine, guest),
         block_bus=capabilities.block_bus,
         net_model=capabilities.net_model,
         domain_xml=domain.xml,

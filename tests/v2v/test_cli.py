@@ -111,6 +111,11 @@ def test_json_lines_go_to_a_file_descriptor(config: Path, tmp_path: Path) -> Non
         assert json.loads(lines.readline())["type"] == "stage"
 
 
+def test_no_source_at_all_is_an_error() -> None:
+    with pytest.raises(v2v.SourceError, match="no source is given"):
+        v2v.plan([])
+
+
 def test_a_reader_that_goes_away_is_no_traceback(config: Path) -> None:
     command = f"{sys.executable} -m v2v report --source-only -q '{config}' | true"
     done = subprocess.run(
