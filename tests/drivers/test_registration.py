@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tools are told to put virtio into the next initramfs, once."""
+"""The guest's tool is told to put virtio into the next initramfs, once."""
 
 from __future__ import annotations
 
 import pytest
 
-from drivers.registration import dracut, initramfs_tools, mkinitcpio
+from drivers.registration import initramfs_tools
 
 NOTE = "# virtio, for KVM (added by v2v)\n"
 
@@ -27,15 +27,3 @@ def test_initramfs_tools_gets_lines_for_what_it_lacks(before: str, after: str | 
 def test_initramfs_tools_has_all_the_second_time() -> None:
     once = initramfs_tools("ext4\n", ["virtio_pci"])
     assert initramfs_tools(once, ["virtio_pci"]) == once
-
-
-def test_dracut_gets_a_file_whose_value_can_be_joined_to_others() -> None:
-    assert dracut(["virtio_pci", "virtio_blk"]).splitlines()[1] == (
-        'add_drivers+=" virtio_pci virtio_blk "'
-    )
-
-
-def test_mkinitcpio_gets_one_line() -> None:
-    once = mkinitcpio("MODULES=()\n", ["virtio_pci", "virtio_blk"])
-    assert once == f"MODULES=()\n{NOTE}MODULES+=(virtio_pci virtio_blk)\n"
-    assert mkinitcpio(once, ["virtio_pci", "virtio_blk"]) == once

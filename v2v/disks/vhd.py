@@ -18,7 +18,6 @@ _MAX_CHS = 65535 * 16 * 255  # sectors
 _SIZE_COUNTS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
 
 _REGIONS_AT = (192 << 10, 256 << 10)
-_REGION_TABLE = 64 << 10
 _BAT = bytes.fromhex("6677c22d23f600429d64115e9bfd4a08")
 _METADATA = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
 _PARAMETERS = bytes.fromhex("3767a1ca36fa434db3b633f0aa44e76b")
