@@ -13,6 +13,7 @@ import fnmatch
 import posixpath
 import shlex
 import stat as modes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +39,9 @@ class GuestHandle(Protocol):
     def run(self, argv: tuple[str, ...], makes: str | None) -> None:
         """Run a command inside the guest; ``makes`` must exist afterwards."""
 
+    def label(self, path: str, label: str) -> None:
+        """Give a file, folder or symbolic link its SELinux label."""
+
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
@@ -54,6 +58,10 @@ class WriteFile:
     @property
     def is_link(self) -> bool:
         return self.mode is not None and modes.S_ISLNK(self.mode)
+
+    @property
+    def creates(self) -> str | None:
+        return self.path if self.old is None or self.is_link else None
 
     def diff(self) -> str | None:
         """Return the change as a unified diff."""
@@ -80,6 +88,7 @@ class RemoveFile:
     why: str
 
     kind = "remove_file"
+    creates = None
 
     def diff(self) -> str | None:
         return None if self.old is None else _diff(self.path, self.old, None)
@@ -102,6 +111,10 @@ class UploadFile:
 
     kind = "upload_file"
 
+    @property
+    def creates(self) -> str | None:
+        return None if self.mode is None else self.path
+
     def diff(self) -> str | None:
         return None
 
@@ -118,9 +131,13 @@ class RunCommand:
 
     argv: tuple[str, ...]
     why: str
-    makes: str | None = None  # a path that must exist afterwards
+    makes: str | None = None  # a path that must exist afterwards, all that it changes for good
 
     kind = "run_command"
+
+    @property
+    def creates(self) -> str | None:
+        return self.makes
 
     def diff(self) -> str | None:
         return None
@@ -132,7 +149,30 @@ class RunCommand:
         guest.run(self.argv, self.makes)
 
 
-Change = WriteFile | RemoveFile | UploadFile | RunCommand
+@dataclass(frozen=True, slots=True)
+class SetLabels:
+    """Give SELinux labels to files, folders and symbolic links."""
+
+    labels: Mapping[str, str]  # path to label
+    why: str
+
+    kind = "set_labels"
+    creates = None
+
+    def diff(self) -> str | None:
+        """Return the labels, a path a line."""
+        return "".join(f"{path} {label}\n" for path, label in self.labels.items())
+
+    def describe(self) -> str:
+        return f"label {len(self.labels)} new files and folders"
+
+    def apply(self, guest: GuestHandle) -> None:
+        for path, label in self.labels.items():
+            guest.label(path, label)
+
+
+# ``creates`` is the path of what is there anew afterwards, on an inode of its own.
+Change = WriteFile | RemoveFile | UploadFile | RunCommand | SetLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +283,23 @@ class Draft:
                 found = [posixpath.join(base, part) for base in found]
         return tuple(path for path in found if self.stat(path) is not None or self.exists(path))
 
+    def created(self) -> dict[str, int]:
+        """Return what the changes so far create, parents first: path to type (stat's S_IFMT).
+
+        Folders on the way to it that the guest does not have are part of it.
+        """
+        found = {}
+        for path in {change.creates for change in self.changes}:
+            if path is None or self._drafted.get(path, ()) is None:
+                continue
+            stat = self.stat(path)
+            found[path] = modes.S_IFREG if stat is None else modes.S_IFMT(stat.mode)
+            folder = posixpath.dirname(path)
+            while self._files.stat(folder) is None:
+                found[folder] = modes.S_IFDIR
+                folder = posixpath.dirname(folder)
+        return dict(sorted(found.items()))
+
     # The pen.
 
     def write(self, path: str, new: bytes | str, *, why: str, mode: int = 0o644) -> None:
@@ -294,8 +351,16 @@ class Draft:
         self._drafted[path] = None
 
     def run(self, *argv: str, why: str, makes: str | None = None) -> None:
-        """Draft a command; do so only where the guest's state asks for it, or plans never end."""
+        """Draft a command; do so only where the guest's state asks for it, or plans never end.
+
+        ``makes`` is the file that it makes or replaces; without it, nobody knows what it changes.
+        """
         self.changes.append(RunCommand(argv, why, makes))
+
+    def label(self, labels: Mapping[str, str], *, why: str) -> None:
+        """Draft the labels of what the changes so far create; nothing is drafted for none."""
+        if labels:
+            self.changes.append(SetLabels(labels, why))
 
     def warn(self, code: str, message: str, *, hint: str | None = None) -> None:
         """Say something that the user should know; the conversion goes on."""

@@ -87,7 +87,7 @@ class DictFiles:
     """A guest made of a dict: path to content, or to a ``Link``; parents come by themselves.
 
     It reads as Files and takes changes as GuestHandle (v2v.changes). Commands are recorded in
-    ``commands``; the file that a command says it makes appears, empty.
+    ``commands``; the file that a command says it makes appears, empty. Labels are in ``labels``.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class DictFiles:
             for path, entry in content.items()
         }
         self.mode: dict[str, int] = {}
+        self.labels: dict[str, str] = {}
         self.commands: list[tuple[str, ...]] = []
         self._dirs = set(dirs)
 
@@ -155,6 +156,9 @@ class DictFiles:
         self.commands.append(argv)
         if makes is not None:
             self.content.setdefault(makes, b"")
+
+    def label(self, path: str, label: str) -> None:
+        self.labels[path] = label
 
 
 @dataclass(frozen=True, slots=True)

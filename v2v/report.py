@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2v.changes import Change, Plan, RunCommand
+from v2v.changes import Change, Plan, RunCommand, SetLabels
 from v2v.errors import Finding
 from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
 from v2v.source_json import machine_json
@@ -124,9 +124,13 @@ def _kernel_json(kernel: Kernel) -> dict[str, object]:
 
 
 def _change_json(change: Change) -> dict[str, object]:
-    what: dict[str, object] = (
-        {"argv": list(change.argv)} if isinstance(change, RunCommand) else {"path": change.path}
-    )
+    what: dict[str, object]
+    if isinstance(change, RunCommand):
+        what = {"argv": list(change.argv)}
+    elif isinstance(change, SetLabels):
+        what = {"labels": dict(change.labels)}
+    else:
+        what = {"path": change.path}
     return {"kind": change.kind, **what, "why": change.why, "diff": change.diff()}
 
 

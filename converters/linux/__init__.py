@@ -24,6 +24,7 @@ from converters.linux import (
     kernel_modules,
     network,
     packages,
+    selinux,
 )
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import disk_names
@@ -64,6 +65,7 @@ STEPS: tuple[Step, ...] = (
     boot_code.write_menu,
     boot_code.install_boot_code,
     boot_code.upgrade_boot_code_later,
+    selinux.label_what_is_new,  # it must see all that the others make
 )
 
 

@@ -106,6 +106,25 @@ def test_a_session_for_reading_changes_nothing(source: Drive) -> None:
     assert hashlib.sha256(source.path.read_bytes()).hexdigest() == before
 
 
+def test_labels_stay_on_what_is_written_over(image: Path, tmp_path: Path) -> None:
+    disk = Drive(tmp_path / "disk.img", "raw")
+    shutil.copy(image, disk.path)
+    label = "system_u:object_r:etc_t:s0"
+    paths = ("/etc/fstab", "/boot/vmlinuz-6.1", "/etc/new", "/etc/new/link")
+    with Session([disk], writable=True) as guest:
+        guest.mount("/dev/sda", "/")
+        guest.link("/etc/new/link", "absent")
+        for path in paths:
+            guest.label(path, label)
+        guest.write("/etc/fstab", b"short", None)
+        guest.write("/boot/vmlinuz-6.1", bytes(3 << 20), None)  # too long for one message
+        guest.umount_all()
+        guest.finish()
+    for path in paths:
+        kept = run("debugfs", "-R", f"ea_get {path} security.selinux", disk.path)
+        assert kept.strip() == f'security.selinux (27) = "{label}\\000"'
+
+
 def test_a_drive_that_is_absent_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(GuestError, match=r"absent\.img: .*No such file"),

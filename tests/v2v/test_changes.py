@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import stat as modes
+
 import pytest
 
 from tests.v2v.contract import TREE, GuestContract, Reader
-from v2v.changes import Draft, RemoveFile, RunCommand, UploadFile, WriteFile
+from v2v.changes import Draft, RemoveFile, RunCommand, SetLabels, UploadFile, WriteFile
 from v2v.files import DictFiles, Files, Link
 
 
@@ -94,6 +96,33 @@ def test_changes_describe_themselves() -> None:
     assert UploadFile("/f", b"", "why").diff() is None
     assert RunCommand(("a", "b c"), "why").describe() == "run a 'b c'"
     assert RunCommand(("a",), "why").diff() is None
+
+
+def test_what_is_made_anew_is_told_with_its_folders(draft: Draft) -> None:
+    draft.write("/etc/a", "two\n", why="test")
+    draft.write("/etc/new/deep/file", "n", why="test")
+    draft.write("/etc/gone", "n", why="test")
+    draft.remove("/etc/gone", why="test")
+    draft.link("/etc/b", "/dev/null", why="test")
+    draft.run("make-it", why="test", makes="/etc/made")
+    draft.run("who-knows", why="test")
+    assert draft.created() == {
+        "/etc/b": modes.S_IFLNK,
+        "/etc/made": modes.S_IFREG,
+        "/etc/new": modes.S_IFDIR,
+        "/etc/new/deep": modes.S_IFDIR,
+        "/etc/new/deep/file": modes.S_IFREG,
+    }
+
+
+def test_labels_are_told_and_applied() -> None:
+    labels = {"/etc/new": "u:r:t:s0", "/etc/new/x": "u:r:x:s0"}
+    change = SetLabels(labels, "why")
+    assert change.describe() == "label 2 new files and folders"
+    assert change.diff() == "/etc/new u:r:t:s0\n/etc/new/x u:r:x:s0\n"
+    guest = DictFiles({"/etc/new/x": ""})
+    change.apply(guest)
+    assert guest.labels == labels
 
 
 @pytest.mark.parametrize(

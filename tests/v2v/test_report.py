@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from v2v.changes import Plan, RunCommand, WriteFile
+from v2v.changes import Plan, RunCommand, SetLabels, WriteFile
 from v2v.errors import Finding
 from v2v.model import (
     Boot,
@@ -59,6 +59,7 @@ PLAN = Plan(
     changes=(
         WriteFile("/etc/fstab", b"/dev/xvda1 /\n", b"UUID=1 /\n", "disks have other names"),
         RunCommand(("grub-install", "/dev/sda"), "nothing is in the first sector"),
+        SetLabels({"/etc/new": "u:r:etc_t:s0"}, "new files have none"),
     ),
     warnings=(),
     blockers=(),
@@ -98,11 +99,13 @@ def test_the_text_has_all_sections_in_order() -> None:
         "  kernel 6.1 (default): virtio blk module\n"
         "    /boot/initrd-6.1 lacks virtio\n"
         "\n"
-        "Changes: 2\n"
+        "Changes: 3\n"
         "  1. edit /etc/fstab\n"
         "     disks have other names\n"
         "  2. run grub-install /dev/sda\n"
         "     nothing is in the first sector\n"
+        "  3. label 1 new files and folders\n"
+        "     new files have none\n"
         "\n"
         "Warnings: 1\n"
         "  W-X: a warning\n"
@@ -142,10 +145,12 @@ def test_the_json_has_the_contracts_keys() -> None:
             "initramfs_has_virtio": False,
         }
     ]
-    assert [change["kind"] for change in report["plan"]["changes"]] == ["write_file", "run_command"]
+    kinds = [change["kind"] for change in report["plan"]["changes"]]
+    assert kinds == ["write_file", "run_command", "set_labels"]
     assert report["plan"]["changes"][0]["path"] == "/etc/fstab"
     assert report["plan"]["changes"][0]["diff"].startswith("--- a/etc/fstab\n")
     assert report["plan"]["changes"][1]["argv"] == ["grub-install", "/dev/sda"]
+    assert report["plan"]["changes"][2]["labels"] == {"/etc/new": "u:r:etc_t:s0"}
     assert report["plan"]["warnings"][0]["code"] == "W-X"
     assert report["blockers"] == [{"code": "E-X", "message": "a blocker", "hint": None}]
     assert report["target"]["disks"][0]["estimated_bytes"] == 1536 << 10

@@ -316,6 +316,11 @@ class Session:
         with _translated("E-GUEST-WRITE", f"removing {path}"):
             self._g.rm_f(path)
 
+    def label(self, path: str, label: str) -> None:
+        with _translated("E-GUEST-WRITE", f"labelling {path}"):
+            # The kernel keeps labels with the zero byte that ends them, and so do setfiles's.
+            self._g.lsetxattr("security.selinux", label, len(label) + 1, path)
+
     def run(self, argv: tuple[str, ...], makes: str | None) -> None:
         with _translated("E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest"):
             self._g.command([self._inside(argument) for argument in argv])
