@@ -13,10 +13,18 @@ from v2v.model import Capabilities, Guest, InitramfsMode, Machine, OsType
 
 
 def plan(
-    machine: Machine, guest: Guest, files: Files, initramfs: InitramfsMode
+    machine: Machine,
+    guest: Guest,
+    files: Files,
+    initramfs: InitramfsMode,
+    *,
+    guest_code: bool = True,
 ) -> tuple[Guest, Plan]:
-    """Return the guest with its kernels filled in, and all that a conversion does to it."""
-    draft = Draft(files)
+    """Return the guest with its kernels filled in, and all that a conversion does to it.
+
+    Without ``guest_code`` a step that needs a program of the guest is a blocker.
+    """
+    draft = Draft(files, guest_code=guest_code)
     if guest.type is OsType.windows:
         draft.block("E-GUEST-WINDOWS", f"{guest.product}: Windows guests are not converted yet")
         capabilities = Capabilities()

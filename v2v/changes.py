@@ -200,10 +200,14 @@ def _diff(path: str, old: bytes | None, new: bytes | None) -> str:
 
 
 class Draft:
-    """The guest as it will be: reads see the changes drafted so far, the guest is untouched."""
+    """The guest as it will be: reads see the changes drafted so far, the guest is untouched.
 
-    def __init__(self, files: Files) -> None:
+    Without ``guest_code`` no program of the guest may run.
+    """
+
+    def __init__(self, files: Files, *, guest_code: bool = True) -> None:
         self._files = files
+        self._guest_code = guest_code
         self._drafted: dict[str, tuple[int, bytes] | None] = {}  # mode and content; None: removed
         self.changes: list[Change] = []
         self.warnings: list[Finding] = []
@@ -355,7 +359,14 @@ class Draft:
 
         ``makes`` is the file that it makes or replaces; without it, nobody knows what it changes.
         """
-        self.changes.append(RunCommand(argv, why, makes))
+        if self._guest_code:
+            self.changes.append(RunCommand(argv, why, makes))
+            return
+        self.block(
+            "E-GUEST-CODE",
+            f"{shlex.join(argv)}: it would have to run in the guest: {why}",
+            hint="run it in the guest before that is shut down, or leave --no-guest-code out",
+        )
 
     def label(self, labels: Mapping[str, str], *, why: str) -> None:
         """Draft the labels of what the changes so far create; nothing is drafted for none."""

@@ -102,6 +102,10 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
         default=InitramfsMode.auto, help="how drivers get into the initramfs (default: auto)",
     )  # fmt: skip
     verb.add_argument(
+        "--no-guest-code", action="store_true",
+        help="run no program of the guest; what needs one is an error",
+    )  # fmt: skip
+    verb.add_argument(
         "--no-fstrim", action="store_true", help="copy the unused blocks of file systems too"
     )
     verb.add_argument(
@@ -190,12 +194,19 @@ def _options(args: argparse.Namespace) -> Options:
 
     if args.output == "null" and args.output_storage is not None:
         raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
+    if args.no_guest_code and args.initramfs is InitramfsMode.rebuild:
+        raise ConfigError(
+            "E-USAGE",
+            "--initramfs rebuild: the guest's own tool does that, and --no-guest-code forbids it",
+            hint="leave one of the two out; --initramfs auto splices, which runs nothing",
+        )
     return Options(
         input_kind=args.input,
         input_format=args.input_format,
         trust_image=args.trust_image,
         root=args.root,
         initramfs=args.initramfs,
+        guest_code=not args.no_guest_code,
         fstrim=not args.no_fstrim,
         networks=parse_network_map(args.network, args.bridge, args.mac),
         output=args.output,

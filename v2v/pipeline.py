@@ -52,6 +52,7 @@ class Options:
     trust_image: bool = False  # images may refer to files outside of the guest's folder
     root: str | None = None  # device of the system to convert, or "first"
     initramfs: InitramfsMode = InitramfsMode.auto
+    guest_code: bool = True  # programs of the guest may run, in the appliance
     fstrim: bool = True
     networks: NetworkMap = field(default_factory=NetworkMap)
     output: str = "local"
@@ -253,7 +254,9 @@ def _look(
     guest, files = inspect(session, machine, options.root)
     found.blockers += space_findings(session, guest)
     found.observer.stage("plan", f"Planning the conversion of {guest.product}")
-    guest, drafted = converters.plan(machine, guest, files, options.initramfs)
+    guest, drafted = converters.plan(
+        machine, guest, files, options.initramfs, guest_code=options.guest_code
+    )
     found.warn(*drafted.warnings)
     found.blockers += drafted.blockers
     return guest, drafted

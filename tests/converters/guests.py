@@ -83,9 +83,11 @@ class Case:
     guest: Guest
     files: DictFiles
 
-    def plan(self, mode: InitramfsMode = InitramfsMode.auto) -> tuple[Guest, Plan]:
+    def plan(
+        self, mode: InitramfsMode = InitramfsMode.auto, *, guest_code: bool = True
+    ) -> tuple[Guest, Plan]:
         """Plan the conversion."""
-        return converters.plan(self.machine, self.guest, self.files, mode)
+        return converters.plan(self.machine, self.guest, self.files, mode, guest_code=guest_code)
 
     def applied(self, plan: Plan) -> Case:
         """Apply a plan and look again, as if the commands had had their effects."""

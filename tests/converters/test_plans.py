@@ -8,7 +8,7 @@ import pytest
 from converters.linux import STEPS, prepare
 from tests.conftest import Golden
 from tests.converters.guests import FOLDER, NAMES, described, load
-from v2v.changes import Draft
+from v2v.changes import Draft, RunCommand
 from v2v.model import InitramfsMode
 
 
@@ -33,6 +33,19 @@ def test_planning_changes_nothing(name: str) -> None:
     before = dict(case.files.content)
     case.plan()
     assert case.files.content == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_guest_code_nothing_runs_and_nothing_else_changes(name: str) -> None:
+    case = load(name)
+    _, free = case.plan()
+    _, bound = case.plan(guest_code=False)
+    commands = [change for change in free.changes if isinstance(change, RunCommand)]
+    assert not any(isinstance(change, RunCommand) for change in bound.changes)
+    new = [found for found in bound.blockers if found not in free.blockers]
+    assert [found.code for found in new] == ["E-GUEST-CODE"] * len(commands)
+    for command, found in zip(commands, new, strict=True):
+        assert command.why in found.message
 
 
 def test_every_folder_is_a_whole_guest() -> None:

@@ -230,6 +230,10 @@ CASES = (
     Case("map_given_twice", xl_with_disk, "E-NETWORK-MAP", ("-b", "a:b", "-b", "a:c"), 2),
     Case("mac_that_is_none", xl_with_disk, "E-NETWORK-MAP", ("--mac", "00:11:bridge:x"), 2),
     Case("null_with_storage", xl_with_disk, "E-USAGE", ("-o", "null", "-os", "."), 2),
+    Case(
+        "rebuilt_without_guest_code", xl_with_disk, "E-USAGE",
+        ("--no-guest-code", "--initramfs", "rebuild"), 2,
+    ),
     Case("readable_to_nowhere", xl_with_disk, "E-USAGE", ("--machine-readable=tape:1",), 2),
 )  # fmt: skip
 

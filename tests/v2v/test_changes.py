@@ -141,6 +141,17 @@ def test_glob_sees_the_draft(draft: Draft, pattern: str, found: tuple[str, ...])
     assert draft.glob(pattern) == found
 
 
+def test_without_guest_code_a_command_is_a_blocker_that_says_what_it_is_for() -> None:
+    draft = Draft(DictFiles({}), guest_code=False)
+    draft.run("update-initramfs", "-u", why="it lacks virtio", makes="/boot/initrd.img")
+    assert draft.changes == []
+    found = draft.blockers[0]
+    assert found.code == "E-GUEST-CODE"
+    assert found.message == (
+        "update-initramfs -u: it would have to run in the guest: it lacks virtio"
+    )
+
+
 def test_findings_are_kept_in_their_order(draft: Draft) -> None:
     draft.warn("W-X", "first")
     draft.block("E-X", "no", hint="do")
