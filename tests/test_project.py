@@ -31,7 +31,7 @@ LEVELS = (
     ("v2v.sources", "v2v.targets", "v2v.domain", "v2v.hardware", "converters", "v2v.proof"),
     ("v2v.buses", "v2v.networks", "v2v.osinfo", "v2v.source_json", "drivers"),
     ("v2v.disks", "v2v.guest"),
-    ("v2v.accel", "v2v.observer", "v2v.changes", "v2v.devices", "v2v.files"),
+    ("v2v.accel", "v2v.observer", "v2v.changes", "v2v.devices", "v2v.files", "v2v.osrelease"),
     ("v2v.run",),
     ("v2v.model",),
     ("v2v.errors", "v2v.units", "v2v.version"),

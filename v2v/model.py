@@ -253,12 +253,13 @@ class Guest:
 
     type: OsType
     distro: str  # os-release's ID
-    version: str  # os-release's VERSION_ID; Debian with its point release
+    version: str  # os-release's VERSION_ID; Debian and CentOS with their point release
     product: str  # the name that it gives itself
     arch: str  # x86_64, i686, aarch64, ...
     firmware: Firmware  # what the disks are made for: bios or efi
     root: str  # device of the root file system, in the appliance's words
     mountpoints: Mapping[str, str]  # mount point to device
+    like: tuple[str, ...] = ()  # os-release's ID_LIKE
     filesystems: tuple[Filesystem, ...] = ()
     disks: tuple[str, ...] = ()  # the appliance's names of the disks, in the source's order
     grub_disks: tuple[
@@ -267,12 +268,6 @@ class Guest:
     bootloader: Bootloader = Bootloader.none
     bootloader_config: str | None = None
     kernels: tuple[Kernel, ...] = ()
-
-    @property
-    def osinfo(self) -> str:
-        """The short id of libosinfo's database, such as debian12 or ubuntu22.04."""
-        version = self.version if self.distro == "ubuntu" else self.version.split(".")[0]
-        return f"{self.distro}{version}"
 
     def filesystem(self, device: str) -> Filesystem | None:
         """Return the file system on a device, or None."""

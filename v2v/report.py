@@ -15,6 +15,7 @@ from pathlib import Path
 from v2v.changes import Change, Plan, RunCommand, SetLabels
 from v2v.errors import Finding
 from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
+from v2v.osinfo import short_id
 from v2v.source_json import machine_json
 from v2v.units import iec
 from v2v.version import VERSION
@@ -104,7 +105,7 @@ def _guest_json(guest: Guest) -> dict[str, object]:
         "version": guest.version,
         "product": guest.product,
         "arch": guest.arch,
-        "osinfo": guest.osinfo,
+        "osinfo": short_id(guest),
         "firmware": guest.firmware,
         "root": guest.root,
         "mountpoints": dict(guest.mountpoints),
@@ -193,7 +194,7 @@ def _source_text(machine: Machine) -> Iterator[str]:
 
 
 def _guest_text(guest: Guest) -> Iterator[str]:
-    yield f"Guest: {guest.product} ({guest.arch}, {guest.osinfo})"
+    yield f"Guest: {guest.product} ({guest.arch}, {short_id(guest)})"
     yield f"  firmware {guest.firmware}, boot loader {guest.bootloader}"
     for mountpoint, device in guest.mountpoints.items():
         yield f"  {mountpoint} on {device}"

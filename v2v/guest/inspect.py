@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import posixpath
-import re
 import struct
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from v2v.guest.files import GuestFiles
 from v2v.guest.layout import HEAD_BYTES, firmware, has_grub
 from v2v.guest.session import Session
 from v2v.model import Bootloader, Filesystem, Guest, Machine, OsType
+from v2v.osrelease import Release, read_release
 from v2v.units import iec
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ _BOOTLOADERS = (
     ("/boot/grub/menu.lst", Bootloader.grub_legacy),
     ("/boot/grub/grub.conf", Bootloader.grub_legacy),
 )
-_ASSIGNMENT = re.compile(r"^\s*(?P<key>[A-Z0-9_]+)=(?P<value>[^\n]*?)\s*$", re.MULTILINE)
 _MIB = 1 << 20
 MIN_FREE_INODES = 100
 
@@ -64,13 +63,14 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
     mountpoints = {"/": chosen.device}
     if chosen.type is OsType.linux:
         mountpoints |= _mount_others(session, files, names)
-    release = os_release(files)
+    release = read_release(files) or Release(chosen.type, "", chosen.type)
     bootloader, config = _bootloader(files)
     guest = Guest(
         type=chosen.type,
-        distro=release.get("ID", str(chosen.type)),
-        version=release.get("VERSION_ID", ""),
-        product=release.get("PRETTY_NAME", str(chosen.type)),
+        distro=release.id,
+        version=release.version,
+        product=release.product,
+        like=release.like,
         arch=_arch(files),
         firmware=firmware(heads.values()),
         root=chosen.device,
@@ -161,28 +161,6 @@ def _mount_others(session: Session, files: Files, names: DeviceNames) -> dict[st
         else:
             mounted[mountpoint] = device
     return mounted
-
-
-def os_release(files: Files) -> dict[str, str]:
-    """Return what os-release(5) says; for older systems as much of it as other files tell."""
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        try:
-            text = files.read(path).decode(errors="replace")
-        except FileNotFoundError:
-            continue
-        return {match["key"]: _unquoted(match["value"]) for match in _ASSIGNMENT.finditer(text)}
-    try:
-        version = files.read("/etc/debian_version").decode(errors="replace").strip()
-    except FileNotFoundError:
-        return {}
-    return {"ID": "debian", "VERSION_ID": version, "PRETTY_NAME": f"Debian GNU/Linux {version}"}
-
-
-def _unquoted(value: str) -> str:
-    """Undo the shell quoting that os-release(5) allows for a value."""
-    if value[:1] in ('"', "'") and value[-1:] == value[:1]:
-        value = value[1:-1]
-    return re.sub(r"\\(.)", r"\1", value)
 
 
 def _arch(files: Files) -> str:
