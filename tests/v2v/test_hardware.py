@@ -90,12 +90,18 @@ def test_an_architecture_without_hardware_is_refused() -> None:
 
 
 def test_a_guest_that_libosinfo_does_not_know_is_a_warning() -> None:
-    guest = replace(GUEST, distro="homemade", product="Homemade 1")
+    guest = replace(GUEST, type=OsType.windows, distro="homemade", product="Homemade 1")
     _, (warning,) = decide(MACHINE, guest, Capabilities(), 1)
     assert (warning.code, warning.message) == (
         "W-OSINFO",
         "Homemade 1: no libosinfo id is known for it",
     )
+
+
+def test_a_linux_that_libosinfo_does_not_know_is_a_generic_one() -> None:
+    guest = replace(GUEST, distro="homemade", product="Homemade 1")
+    hardware, warnings = decide(MACHINE, guest, Capabilities(), 1)
+    assert (hardware.osinfo, warnings) == ("http://libosinfo.org/linux/2022", ())
 
 
 def test_a_guest_nobody_looked_into_is_no_warning() -> None:
