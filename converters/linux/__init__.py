@@ -56,6 +56,7 @@ STEPS: tuple[Step, ...] = (
     kernel_modules.drop_driver_aliases,
     kernel_modules.drop_xen_clock,
     network.match_new_driver,
+    network.replace_lost_mac,
     network.keep_nic_names,
     network.repair_udev_rules,
     network.keep_cloud_init_off,

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Keeps the names of network cards, which the guest's configuration counts on.
+"""Finds out which network card had which name, as the guest's configuration counts on names.
 
 Xen's cards have no PCI slot and are eth0, eth1, ...; VMware's are named by slots that do not exist
 on KVM. With a new name a card has no configuration, and the guest comes up without network.
-The MAC stays, so the old name is bound to it: by a .link file, or by a udev rule for udev < 220.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from v2v.model import Nic
 
-_NEW_NAME = "enp1s0"  # what a card is called on KVM if nobody says otherwise, as an example
+_PREDICTED = "enp1s0"  # what udev calls a card on KVM if nobody says otherwise, as an example
 _SLOT = re.compile(r"ens(\d+)")
 _KERNEL = re.compile(r"eth(\d+)")
+_COUNTED = re.compile(r"(?:eth|enX)(\d+)")  # enX0 is udev's name for Xen's first since 252
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,55 +28,82 @@ class Pins:
     doubts: tuple[str, ...]
 
 
-def assign(nics: Sequence[Nic], cards: Sequence[str], bound: dict[str, str]) -> Pins:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the guest says of names, in the order of its certainty."""
+
+    given: Mapping[str, str]  # MACs, and the names that they have
+    cards: Mapping[str, str]  # names and patterns in the configuration, and their files
+    mentions: Collection[str] = frozenset()  # names in firewalls and the like
+    predictable: bool = True  # udev gives names by slot; without, they are the kernel's eth0, eth1
+
+
+def assign(nics: Sequence[Nic], said: Said) -> Pins:
     """Return which card had which name.
 
-    ``cards`` are the names and patterns in the configuration, ``bound`` are MACs with the names
-    that they are given already. What is certain goes first: the MAC, then the number of eth0 and
-    the like, then the slot of VMware's ens192, and the order at last.
+    What is certain goes first: the MAC, then VMware's slot of ens192 and the number of eth0, and
+    the order at last. A card that is configured under any name keeps one that others count on.
     """
-    pins = {i: bound[nic.mac] for i, nic in enumerate(nics) if nic.mac in bound}
-    literal = [name for name in cards if not is_pattern(name) and name not in pins.values()]
-    for name in list(literal):
-        index = _certain(name, nics)
+    order = _enumerated(nics)
+    given = ((i, said.given.get(nic.mac or "")) for i, nic in enumerate(nics))
+    pins = {index: name for index, name in given if name is not None}
+    literal = [name for name in said.cards if not _is_pattern(name) and name not in pins.values()]
+    for name in sorted(literal, key=lambda name: bool(_KERNEL.match(name)) is said.predictable):
+        index = _certain(name, nics, order)
         if index is not None and index not in pins:
             pins[index] = name
             literal.remove(name)
     doubts: list[str] = []
-    free = [index for index in range(len(nics)) if index not in pins]
+    free = [index for index in order if index not in pins]
     if len(literal) != len(free) and literal and nics and (free or not pins):
+        files = ", ".join(dict.fromkeys(said.cards[name] for name in literal))
         doubts.append(
-            f"the configuration names {', '.join(literal)}, which are matched with "
+            f"{files}: the configuration names {', '.join(literal)}, which are matched with "
             f"{len(free)} network cards by their order"
         )
-    pins |= zip(free, sorted(literal, key=_order), strict=False)
-    for index in range(len(nics)):
-        fitting = _fitting(cards, nics[index], index, pins.values())
+    pins |= zip(free, sorted(literal, key=_in_order), strict=False)
+    for position, index in enumerate(order):
+        fitting = _fitting(said, nics[index], position, pins.values())
         if fitting is not None:
             pins.setdefault(index, fitting)
     return Pins(pins, (*doubts, *_clashes(pins, len(nics))))
 
 
-def is_pattern(name: str) -> bool:
+def _is_pattern(name: str) -> bool:
     """Tell whether a name is a pattern of glob(7)."""
     return any(character in name for character in "*?[")
 
 
-def _certain(name: str, nics: Sequence[Nic]) -> int | None:
+def _slot(nic: Nic) -> int | None:
+    """Return the number that a guest of VMware sees as the card's slot.
+
+    Above bit 10 stands the function of the bridge, which its firmware adds: 1184 is 161.
+    """
+    return None if nic.slot is None else (nic.slot & 1023) + (nic.slot >> 10)
+
+
+def _enumerated(nics: Sequence[Nic]) -> list[int]:
+    """Return the cards in the order in which the guest's kernel found them: by bus on VMware."""
+    slots = {index: slot for index, nic in enumerate(nics) if (slot := _slot(nic)) is not None}
+    indices = range(len(nics))
+    return sorted(indices, key=slots.__getitem__) if len(slots) == len(nics) else list(indices)
+
+
+def _certain(name: str, nics: Sequence[Nic], order: Sequence[int]) -> int | None:
     """Return the card that a name can only mean: eth1 is the second, ens192 is in slot 192."""
-    kernel, slot = _KERNEL.fullmatch(name), _SLOT.fullmatch(name)
-    if kernel and int(kernel[1]) < len(nics):
-        return int(kernel[1])
+    counted, slot = _COUNTED.fullmatch(name), _SLOT.fullmatch(name)
+    if counted and int(counted[1]) < len(order):
+        return order[int(counted[1])]
     if slot:
-        return next((i for i, nic in enumerate(nics) if nic.slot == int(slot[1])), None)
+        return next((i for i, nic in enumerate(nics) if _slot(nic) == int(slot[1])), None)
     return None
 
 
-def _order(name: str) -> list[tuple[str, int, int]]:
+def _in_order(name: str) -> list[tuple[str, int, int]]:
     """Sort names as the cards are: by number, those of VMware's slots as it fills them.
 
-    A slot's number is its device plus 32 times its bus, and the buses are filled in turn: 160,
-    192, 224, 256, 161, ...
+    A slot's number is the bridge's function plus 32 times its device, and ESXi takes one of each
+    device first: 160, 192, 224, 256, 161, ...
     """
     key = []
     for text, digits in re.findall(r"(\D*)(\d*)", name):
@@ -86,24 +113,35 @@ def _order(name: str) -> list[tuple[str, int, int]]:
     return key
 
 
-def _fitting(cards: Iterable[str], nic: Nic, index: int, taken: Iterable[str]) -> str | None:
-    """Return a name for a card that is configured by a pattern which its new name does not fit."""
-    patterns = [card for card in cards if is_pattern(card)]
-    if not patterns or any(fnmatch.fnmatchcase(_NEW_NAME, pattern) for pattern in patterns):
-        return None
-    slot = nic.slot if nic.slot is not None else 192 + 32 * index
-    names = (f"eth{index}", f"ens{slot}", f"eno{index + 1}")
+def _fitting(said: Said, nic: Nic, position: int, taken: Collection[str]) -> str | None:
+    """Return a name for a card that is configured under any name, or by a pattern.
+
+    It needs one if its new name does not fit the pattern, or if others count on the old one.
+    """
+    patterns = [card for card in said.cards if _is_pattern(card)]
+    slot = _slot(nic)
+    eth, enx = f"eth{position}", f"enX{position}"
+    new = _PREDICTED if said.predictable else eth
+    if patterns and not _matches(new, patterns):
+        names = [eth, f"ens{192 + 32 * position if slot is None else slot}", f"eno{position + 1}"]
+    else:
+        known = [eth, enx] if slot is None else [f"ens{slot}"] if said.predictable else [eth]
+        names = [name for name in known if name in said.mentions]
     return next(
         (
             name
             for name in names
-            if name not in taken and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+            if name not in taken and (not patterns or _matches(name, patterns))
         ),
         None,
     )
 
 
-def _clashes(pins: dict[int, str], count: int) -> list[str]:
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _clashes(pins: Mapping[int, str], count: int) -> list[str]:
     """Return names that the kernel gives to another card first; udev cannot swap two names."""
     return [
         f"{name} is the name of network card {index + 1}, and the kernel gives it to card "
