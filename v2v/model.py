@@ -159,7 +159,7 @@ class Nic:
     mac: str | None
     model: str | None  # the source's own word: e1000, vmxnet3, netfront, ...
     network: Network
-    slot: int | None = None  # the PCI slot that its guest saw: VMware's 192 makes it ens192
+    slot: int | None = None  # the PCI slot that its guest sees: VMware's 192 makes it ens192
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def read_suse(named: Named, text: str) -> None:
     if by_mac:
         named.card("", by_mac)
     elif by_slot:
-        named.slot(by_slot)
+        named.slots(by_slot)
     else:
         if _is_made(found):
             named.made.add(name)

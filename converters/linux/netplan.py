@@ -43,8 +43,7 @@ def _card(named: Named, name: str, value: dict[object, object]) -> None:
             named.card(str(pattern))
     elif not match:
         named.card(name)
-    for driver in _listed(match.get("driver", ())):
-        named.driver(str(driver))
+    named.drivers(*map(str, _listed(match.get("driver", ()))))
 
 
 def _mapping(value: object) -> dict[object, object]:

@@ -88,12 +88,11 @@ def keep_nic_names(draft: Draft, conversion: Conversion) -> None:
     for place in named.places:
         what = "this picks a network card by what it loses on KVM"
         _doubt(draft, f"{place}: {what}", "match by MAC address instead")
-    for index, name in sorted(pins.names.items()):
-        if named.bound.get(nics[index].mac or "") != name:
-            reason = nic_pins.pin(draft, conversion, name, index)
-            if reason is not None:
-                path = said.cards.get(name)
-                _doubt(draft, f"{path}: {name}: {reason}" if path else f"{name}: {reason}", None)
+    loose = {
+        i: name for i, name in pins.names.items() if named.bound.get(nics[i].mac or "") != name
+    }
+    for name, reason in nic_pins.pin(draft, conversion, loose).items():
+        _doubt(draft, ": ".join(filter(None, (said.cards.get(name), name, reason))), None)
 
 
 def _doubt(draft: Draft, message: str, hint: str | None) -> None:

@@ -34,10 +34,8 @@ def read_networkd(named: Named, text: str) -> None:
     settings = list(_settings(text))
     match = {key: value for section, key, value in settings if section == "Match"}
     named.made.update(value for section, key, value in settings if (section, key) == _NETDEV)
-    for pattern in match.get("Driver", "").split():
-        named.driver(pattern)
-    for pattern in match.get("Path", "").split():
-        named.slot(pattern)
+    named.drivers(*match.get("Driver", "").split())
+    named.slots(*match.get("Path", "").split())
     macs = f"{match.get('MACAddress', '')} {match.get('PermanentMACAddress', '')}".split()
     for mac in macs:
         named.card("", mac)
@@ -80,10 +78,8 @@ def read_network_manager(named: Named, text: str) -> None:
         named.card(parent)
     for pattern in _list(parser, "interface-name"):
         named.card(pattern)
-    for pattern in _list(parser, "driver"):
-        named.driver(pattern)
-    for pattern in _list(parser, "path"):
-        named.slot(pattern)
+    named.drivers(*_list(parser, "driver"))
+    named.slots(*_list(parser, "path"))
 
 
 def _list(parser: configparser.RawConfigParser, key: str) -> list[str]:

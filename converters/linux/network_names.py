@@ -54,15 +54,18 @@ class Named:
         if name and known:
             self.bound.setdefault(known, name)
 
-    def driver(self, pattern: str) -> None:
-        """Note a card that is picked by its driver; the old ones' names are replaced on KVM."""
-        if not any(fnmatch.fnmatchcase(driver, pattern) for driver in ("virtio_net", "e1000")):
-            self.places.append(f"{self.path}: {pattern}")
+    def drivers(self, *patterns: str) -> None:
+        """Note a card that is picked by its driver, one of these; on KVM it is one of ours."""
+        self._places(patterns, ("virtio_net", "e1000"))
 
-    def slot(self, pattern: str) -> None:
-        """Note a card that is picked by its PCI address, which is another one on KVM."""
-        if not fnmatch.fnmatchcase("pci-0000:01:00.0", pattern):
-            self.places.append(f"{self.path}: {pattern}")
+    def slots(self, *patterns: str) -> None:
+        """Note a card that is picked by its PCI address, one of these."""
+        self._places(patterns, ("pci-0000:01:00.0",))
+
+    def _places(self, patterns: tuple[str, ...], there: tuple[str, ...]) -> None:
+        fit = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in there)
+        if patterns and not fit:
+            self.places.append(f"{self.path}: {' '.join(patterns)}")
 
     def cards(self) -> dict[str, str]:
         """Return the names and patterns of real cards, with the files that have them."""

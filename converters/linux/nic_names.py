@@ -41,20 +41,20 @@ class Said:
 def assign(nics: Sequence[Nic], said: Said) -> Pins:
     """Return which card had which name.
 
-    What is certain goes first: the MAC, then VMware's slot of ens192 and the number of eth0, and
-    the order at last. A card that is configured under any name keeps one that others count on.
+    ``nics`` are in the order in which the guest's kernel finds them. What is certain goes first:
+    the MAC, then VMware's slot of ens192 and the number of eth0, and the order at last. A card
+    that is configured under any name keeps one that others count on.
     """
-    order = _enumerated(nics)
     given = ((i, said.given.get(nic.mac or "")) for i, nic in enumerate(nics))
     pins = {index: name for index, name in given if name is not None}
     literal = [name for name in said.cards if not _is_pattern(name) and name not in pins.values()]
     for name in sorted(literal, key=lambda name: bool(_KERNEL.match(name)) is said.predictable):
-        index = _certain(name, nics, order)
+        index = _certain(name, nics)
         if index is not None and index not in pins:
             pins[index] = name
             literal.remove(name)
     doubts: list[str] = []
-    free = [index for index in order if index not in pins]
+    free = [index for index in range(len(nics)) if index not in pins]
     if len(literal) != len(free) and literal and nics and (free or not pins):
         files = ", ".join(dict.fromkeys(said.cards[name] for name in literal))
         doubts.append(
@@ -62,8 +62,8 @@ def assign(nics: Sequence[Nic], said: Said) -> Pins:
             f"{len(free)} network cards by their order"
         )
     pins |= zip(free, sorted(literal, key=_in_order), strict=False)
-    for position, index in enumerate(order):
-        fitting = _fitting(said, nics[index], position, pins.values())
+    for index, nic in enumerate(nics):
+        fitting = _fitting(said, nic, index, pins.values())
         if fitting is not None:
             pins.setdefault(index, fitting)
     return Pins(pins, (*doubts, *_clashes(pins, len(nics))))
@@ -74,28 +74,13 @@ def _is_pattern(name: str) -> bool:
     return any(character in name for character in "*?[")
 
 
-def _slot(nic: Nic) -> int | None:
-    """Return the number that a guest of VMware sees as the card's slot.
-
-    Above bit 10 stands the function of the bridge, which its firmware adds: 1184 is 161.
-    """
-    return None if nic.slot is None else (nic.slot & 1023) + (nic.slot >> 10)
-
-
-def _enumerated(nics: Sequence[Nic]) -> list[int]:
-    """Return the cards in the order in which the guest's kernel found them: by bus on VMware."""
-    slots = {index: slot for index, nic in enumerate(nics) if (slot := _slot(nic)) is not None}
-    indices = range(len(nics))
-    return sorted(indices, key=slots.__getitem__) if len(slots) == len(nics) else list(indices)
-
-
-def _certain(name: str, nics: Sequence[Nic], order: Sequence[int]) -> int | None:
+def _certain(name: str, nics: Sequence[Nic]) -> int | None:
     """Return the card that a name can only mean: eth1 is the second, ens192 is in slot 192."""
     counted, slot = _COUNTED.fullmatch(name), _SLOT.fullmatch(name)
-    if counted and int(counted[1]) < len(order):
-        return order[int(counted[1])]
+    if counted and int(counted[1]) < len(nics):
+        return int(counted[1])
     if slot:
-        return next((i for i, nic in enumerate(nics) if _slot(nic) == int(slot[1])), None)
+        return next((i for i, nic in enumerate(nics) if nic.slot == int(slot[1])), None)
     return None
 
 
@@ -113,17 +98,17 @@ def _in_order(name: str) -> list[tuple[str, int, int]]:
     return key
 
 
-def _fitting(said: Said, nic: Nic, position: int, taken: Collection[str]) -> str | None:
+def _fitting(said: Said, nic: Nic, index: int, taken: Collection[str]) -> str | None:
     """Return a name for a card that is configured under any name, or by a pattern.
 
     It needs one if its new name does not fit the pattern, or if others count on the old one.
     """
     patterns = [card for card in said.cards if _is_pattern(card)]
-    slot = _slot(nic)
-    eth, enx = f"eth{position}", f"enX{position}"
+    slot = nic.slot
+    eth, enx = f"eth{index}", f"enX{index}"
     new = _PREDICTED if said.predictable else eth
     if patterns and not _matches(new, patterns):
-        names = [eth, f"ens{192 + 32 * position if slot is None else slot}", f"eno{position + 1}"]
+        names = [eth, f"ens{192 + 32 * index if slot is None else slot}", f"eno{index + 1}"]
     else:
         known = [eth, enx] if slot is None else [f"ens{slot}"] if said.predictable else [eth]
         names = [name for name in known if name in said.mentions]

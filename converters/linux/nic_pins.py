@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Binds a name to a network card's MAC, by what the guest has for it.
+"""Binds names to the MACs of network cards, by what the guest has for it.
 
 .link files name cards on their own since udev 220, when Debian dropped its rule generator. A rule
 does so for every udev since 98 (ATTR was SYSFS before) and for eudev, which knows no .link files:
@@ -9,6 +9,7 @@ so it is the answer where no version is known. Without udev, mdev runs nameif, i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from converters.linux.conversion import Conversion
 from v2v.changes import Draft
@@ -20,7 +21,7 @@ _RULES = "/etc/udev/rules.d/70-persistent-net.rules"
 _TABLE = "/etc/mactab"  # nameif(8)
 _MDEV = "/etc/mdev.conf"
 _WHY = "the network card keeps the name that the guest's configuration has for it"
-_COMMENT = "# The name that this network card had before v2v converted the guest to KVM.\n"
+_COMMENT = "# Names that network cards had before v2v converted the guest to KVM.\n"
 _UNNAMED = re.compile(r"\bnet\.ifnames=0\b")
 
 
@@ -40,29 +41,38 @@ def is_predictable(draft: Draft, conversion: Conversion) -> bool:
     )
 
 
-def pin(draft: Draft, conversion: Conversion, name: str, index: int) -> str | None:
-    """Draft what gives a card its name; return why that cannot be, if so."""
+def pin(draft: Draft, conversion: Conversion, names: Mapping[int, str]) -> dict[str, str]:
+    """Draft what gives the cards their names; return the names that cannot be, with the reason."""
     nics = conversion.machine.nics
-    mac = nics[index].mac
-    if mac is None and len(nics) > 1:
-        return f"the source gives card {index + 1} no MAC to know it by"
-    if conversion.udev >= _LINK_FILES:
-        draft.write(f"/etc/systemd/network/10-v2v-{name}.link", link_file(name, mac), why=_WHY)
-    elif conversion.udev >= _ATTRIBUTES or (conversion.udev == 0 and has_udev(draft, conversion)):
-        _append(draft, _RULES, udev_rule(name, mac))
-    elif name == f"eth{index}":
-        return None  # the kernel's own name
-    elif mac is not None and draft.is_file(_MDEV) and "nameif" in draft.text(_MDEV):
-        _append(draft, _TABLE, f"{_COMMENT}{name} {mac}\n")
-    else:
-        return "the guest has no udev that could give this name to a network card"
-    return None
+    refused: dict[str, str] = {}
+    lines: dict[str, list[str]] = {_RULES: [], _TABLE: []}
+    rules = has_udev(draft, conversion) and not 0 < conversion.udev < _ATTRIBUTES
+    nameif = draft.is_file(_MDEV) and "nameif" in draft.text(_MDEV)
+    for index, name in sorted(names.items()):
+        mac = nics[index].mac
+        if mac is None and len(nics) > 1:
+            refused[name] = f"the source gives card {index + 1} no MAC to know it by"
+        elif conversion.udev >= _LINK_FILES:
+            draft.write(f"/etc/systemd/network/10-v2v-{name}.link", link_file(name, mac), why=_WHY)
+        elif rules:
+            lines[_RULES].append(udev_rule(name, mac))
+        elif name == f"eth{index}":
+            continue  # the kernel's own name
+        elif nameif and mac is not None:
+            lines[_TABLE].append(f"{name} {mac}\n")
+        else:
+            refused[name] = "the guest has no udev that could give this name to a network card"
+    for path, new in lines.items():
+        _append(draft, path, new)
+    return refused
 
 
-def _append(draft: Draft, path: str, text: str) -> None:
+def _append(draft: Draft, path: str, lines: Sequence[str]) -> None:
     old = draft.text(path) if draft.is_file(path) else ""
-    if text not in old:
-        draft.write(path, old + ("" if old.endswith("\n") or not old else "\n") + text, why=_WHY)
+    new = "".join(line for line in lines if line not in old)
+    if new:
+        end = "" if old.endswith("\n") or not old else "\n"
+        draft.write(path, f"{old}{end}{_COMMENT}{new}", why=_WHY)
 
 
 def link_file(name: str, mac: str | None) -> str:
@@ -81,6 +91,6 @@ def udev_rule(name: str, mac: str | None) -> str:
     """
     address = f'ATTR{{address}}=="{mac}", ' if mac else ""
     return (
-        f'{_COMMENT}SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", {address}'
+        f'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", {address}'
         f'ATTR{{type}}=="1", NAME="{name}"\n'
     )

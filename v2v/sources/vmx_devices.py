@@ -111,12 +111,18 @@ def _local(file: str, where: str, warnings: list[Finding]) -> str:
 
 
 def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:
-    """Return the NICs in the order of their numbers."""
-    return tuple(
+    """Return the NICs in the order in which a guest finds them.
+
+    That is the order of their slots; of their numbers, where one has no slot yet.
+    """
+    found = [
         Nic(_mac(vmx, nic), _model(vmx, nic), _network(vmx, nic), _pci_slot(vmx, nic))
         for nic in vmx.numbers_of("ethernet")
         if not is_absent(vmx, nic)
-    )
+    ]
+    if all(nic.slot is not None for nic in found):
+        found.sort(key=lambda nic: nic.slot or 0)
+    return tuple(found)
 
 
 def _mac(vmx: Dictionary, nic: str) -> str | None:
@@ -138,9 +144,12 @@ def _model(vmx: Dictionary, nic: str) -> str | None:
 
 
 def _pci_slot(vmx: Dictionary, nic: str) -> int | None:
-    """Return the PCI slot, which Linux names the card after; -1 is one that was never assigned."""
+    """Return the PCI slot, which Linux names the card after; -1 is one that was never assigned.
+
+    From bit 10 on stands the function of the PCI bridge, which the firmware adds: 1184 is 161.
+    """
     slot = vmx.number(f"{nic}.pciSlotNumber")
-    return slot if slot is not None and slot >= 0 else None
+    return (slot & 1023) + (slot >> 10) if slot is not None and slot >= 0 else None
 
 
 def _network(vmx: Dictionary, nic: str) -> Network:

@@ -31,7 +31,7 @@ def test_networkd_wants_all_conditions_to_hold(condition: str) -> None:
     assert read(ini.read_networkd, text).places == [f"/etc/x: {condition.partition('=')[2]}"]
 
 
-@pytest.mark.parametrize("condition", ["Path=pci-*", "Driver=virtio_net", "Driver=virtio*"])
+@pytest.mark.parametrize("condition", ["Path=pci-*", "Driver=virtio_net", "Driver=ixgbe virtio*"])
 def test_conditions_that_hold_on_kvm_are_no_doubt(condition: str) -> None:
     assert read(ini.read_networkd, f"[Match]\n{condition}\n").places == []
 
@@ -72,11 +72,11 @@ def test_network_manager_asks_for_both_name_and_mac(section: str) -> None:
 def test_network_manager_may_match_patterns_drivers_and_paths() -> None:
     text = (
         "[connection]\ntype=ethernet\n[match]\ninterface-name=ens*;|eth0;!ens9;\n"
-        "driver=mlx5_core;virtio_net;\npath=pci-0000:0b:00.0\n"
+        "driver=mlx5_core;ixgbe;\npath=pci-0000:0b:00.0\n"
     )
     named = read(ini.read_network_manager, text)
     assert list(named.cards()) == ["ens*", "eth0"]
-    assert named.places == ["/etc/x: mlx5_core", "/etc/x: pci-0000:0b:00.0"]
+    assert named.places == ["/etc/x: mlx5_core ixgbe", "/etc/x: pci-0000:0b:00.0"]
 
 
 def test_a_connection_for_any_card_names_none() -> None:

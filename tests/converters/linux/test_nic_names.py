@@ -42,16 +42,6 @@ def test_vmware_slots_are_in_the_names() -> None:
     assert pins == Pins({0: "ens224", 1: "ens192"}, ())
 
 
-def test_slots_above_1024_are_functions_of_a_bridge() -> None:
-    pins = assign(nics(3, 1184, 1216, 192), named(["ens161", "ens192", "ens193"]))
-    assert pins == Pins({0: "ens161", 1: "ens193", 2: "ens192"}, ())
-
-
-def test_kernel_names_follow_the_slots_where_all_are_known() -> None:
-    assert names(nics(3, 224, 192, 1184), named(["eth0"])) == {2: "eth0"}
-    assert names(nics(2, 224, None), named(["eth0"])) == {0: "eth0"}
-
-
 @pytest.mark.parametrize(("predictable", "name"), [(True, "ens192"), (False, "eth0")])
 def test_a_card_with_two_configurations_has_the_name_that_its_udev_gives(
     predictable: bool, name: str

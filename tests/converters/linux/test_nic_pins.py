@@ -28,7 +28,7 @@ def guest(content: dict[str, str], *, udev: int | None = None) -> Case:
 
 def pinned(found: Case, name: str) -> tuple[Draft, str | None]:
     drafted, conversion = draft(nothing, found)
-    return drafted, nic_pins.pin(drafted, conversion, name, 0)
+    return drafted, nic_pins.pin(drafted, conversion, {0: name}).get(name)
 
 
 def test_udev_220_reads_link_files() -> None:
@@ -40,7 +40,7 @@ def test_udev_220_reads_link_files() -> None:
 def test_older_udev_has_rules(udev: int) -> None:
     drafted, _ = pinned(guest({RULES: "# kept"}, udev=udev), "lan")
     text = drafted.text(RULES)
-    assert text.startswith("# kept\n# The name")
+    assert text.startswith("# kept\n# Names")
     assert text.endswith(f'ATTR{{address}}=="{MAC}", ATTR{{type}}=="1", NAME="lan"\n')
 
 

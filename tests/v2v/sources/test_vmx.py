@@ -370,10 +370,22 @@ def test_a_large_file_is_read_in_linear_time() -> None:
     assert machine(text).name == "web"
 
 
-@pytest.mark.parametrize(("number", "slot"), [("192", 192), ("-1", None), (None, None)])
+@pytest.mark.parametrize(
+    ("number", "slot"), [("192", 192), ("1184", 161), ("2208", 162), ("-1", None), (None, None)]
+)
 def test_a_nic_knows_the_pci_slot_that_its_guest_named_it_after(
     number: str | None, slot: int | None
 ) -> None:
     line = "" if number is None else f'ethernet0.pciSlotNumber = "{number}"\n'
     (nic,) = machine(f'{NAME}ethernet0.present = "TRUE"\n{line}').nics
     assert nic.slot == slot
+
+
+@pytest.mark.parametrize(("third", "order"), [("1184", [161, 192, 224]), ("-1", [224, 192, None])])
+def test_nics_are_in_the_order_of_their_slots_where_all_have_one(
+    third: str, order: list[int | None]
+) -> None:
+    slots = enumerate(("224", "192", third))
+    text = "".join(f'ethernet{nic}.pciSlotNumber = "{slot}"\n' for nic, slot in slots)
+    present = "".join(f'ethernet{nic}.present = "TRUE"\n' for nic in range(3))
+    assert [nic.slot for nic in machine(NAME + present + text).nics] == order
