@@ -8,171 +8,34 @@ is in.
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import posixpath
 import shlex
 import stat as modes
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from v2v.change_kinds import (
+    Change,
+    GuestHandle,
+    RemoveFile,
+    RunCommand,
+    SetLabels,
+    UploadFile,
+    UploadFolder,
+    WriteBootCode,
+    WriteFile,
+)
 from v2v.errors import Finding
 from v2v.files import Files, Stat, realpath
 from v2v.model import Capabilities
 
+__all__ = [
+    "Change", "Draft", "GuestHandle", "Plan", "RemoveFile", "RunCommand", "SetLabels",
+    "UploadFile", "UploadFolder", "WriteBootCode", "WriteFile",
+]  # fmt: skip
+
 _LINK_MODE = modes.S_IFLNK | 0o777
-
-
-class GuestHandle(Protocol):
-    """What changes need of a guest that may be written."""
-
-    def write(self, path: str, data: bytes, mode: int | None) -> None:
-        """Replace a file's content; a new file gets ``mode``, an old one keeps its own at None."""
-
-    def link(self, path: str, target: str) -> None:
-        """Make a symbolic link, in place of what was there."""
-
-    def remove(self, path: str) -> None:
-        """Remove a file or symbolic link."""
-
-    def run(self, argv: tuple[str, ...], makes: str | None) -> None:
-        """Run a command inside the guest; ``makes`` must exist afterwards."""
-
-    def label(self, path: str, label: str) -> None:
-        """Give a file, folder or symbolic link its SELinux label."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteFile:
-    """Write a text file, or a symbolic link, whose mode then says so as in git (0o120777)."""
-
-    path: str
-    old: bytes | None  # None: the file is new
-    new: bytes
-    why: str
-    mode: int | None = None  # for a new file; None: the old one's stays
-
-    kind = "write_file"
-
-    @property
-    def is_link(self) -> bool:
-        return self.mode is not None and modes.S_ISLNK(self.mode)
-
-    @property
-    def creates(self) -> str | None:
-        return self.path if self.old is None or self.is_link else None
-
-    def diff(self) -> str | None:
-        """Return the change as a unified diff."""
-        return _diff(self.path, self.old, self.new)
-
-    def describe(self) -> str:
-        if self.is_link:
-            return f"link {self.path} -> {self.new.decode()}"
-        return f"{'create' if self.old is None else 'edit'} {self.path}"
-
-    def apply(self, guest: GuestHandle) -> None:
-        if self.is_link:
-            guest.link(self.path, self.new.decode())
-        else:
-            guest.write(self.path, self.new, self.mode)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFile:
-    """Remove a file or a symbolic link."""
-
-    path: str
-    old: bytes | None  # None: a symbolic link, or not worth reading
-    why: str
-
-    kind = "remove_file"
-    creates = None
-
-    def diff(self) -> str | None:
-        return None if self.old is None else _diff(self.path, self.old, None)
-
-    def describe(self) -> str:
-        return f"remove {self.path}"
-
-    def apply(self, guest: GuestHandle) -> None:
-        guest.remove(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class UploadFile:
-    """Put a binary file into the guest; it has a size, not a diff."""
-
-    path: str
-    data: bytes
-    why: str
-    mode: int | None = None  # for a new file; None: the old one's stays
-
-    kind = "upload_file"
-
-    @property
-    def creates(self) -> str | None:
-        return None if self.mode is None else self.path
-
-    def diff(self) -> str | None:
-        return None
-
-    def describe(self) -> str:
-        return f"upload {self.path} ({len(self.data):,} bytes)"
-
-    def apply(self, guest: GuestHandle) -> None:
-        guest.write(self.path, self.data, self.mode)
-
-
-@dataclass(frozen=True, slots=True)
-class RunCommand:
-    """Run one of the guest's own programs in the guest's root."""
-
-    argv: tuple[str, ...]
-    why: str
-    makes: str | None = None  # a path that must exist afterwards, all that it changes for good
-
-    kind = "run_command"
-
-    @property
-    def creates(self) -> str | None:
-        return self.makes
-
-    def diff(self) -> str | None:
-        return None
-
-    def describe(self) -> str:
-        return f"run {shlex.join(self.argv)}"
-
-    def apply(self, guest: GuestHandle) -> None:
-        guest.run(self.argv, self.makes)
-
-
-@dataclass(frozen=True, slots=True)
-class SetLabels:
-    """Give SELinux labels to files, folders and symbolic links."""
-
-    labels: Mapping[str, str]  # path to label
-    why: str
-
-    kind = "set_labels"
-    creates = None
-
-    def diff(self) -> str | None:
-        """Return the labels, a path a line."""
-        return "".join(f"{path} {label}\n" for path, label in self.labels.items())
-
-    def describe(self) -> str:
-        return f"label {len(self.labels)} new files and folders"
-
-    def apply(self, guest: GuestHandle) -> None:
-        for path, label in self.labels.items():
-            guest.label(path, label)
-
-
-# ``creates`` is the path of what is there anew afterwards, on an inode of its own.
-Change = WriteFile | RemoveFile | UploadFile | RunCommand | SetLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,20 +46,6 @@ class Plan:
     warnings: tuple[Finding, ...]
     blockers: tuple[Finding, ...]
     capabilities: Capabilities
-
-
-def _diff(path: str, old: bytes | None, new: bytes | None) -> str:
-    before, after = (
-        [] if text is None else text.decode(errors="backslashreplace").splitlines(keepends=True)
-        for text in (old, new)
-    )
-    lines = difflib.unified_diff(
-        before,
-        after,
-        "/dev/null" if old is None else f"a{path}",
-        "/dev/null" if new is None else f"b{path}",
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 class Draft:
@@ -293,8 +142,8 @@ class Draft:
         Folders on the way to it that the guest does not have are part of it.
         """
         found = {}
-        for path in {change.creates for change in self.changes}:
-            if path is None or self._drafted.get(path, ()) is None:
+        for path in {path for change in self.changes for path in change.creates}:
+            if self._drafted.get(path, ()) is None:  # removed again
                 continue
             stat = self.stat(path)
             found[path] = modes.S_IFREG if stat is None else modes.S_IFMT(stat.mode)
@@ -329,6 +178,22 @@ class Draft:
             return
         self.changes.append(UploadFile(path, data, why, mode if found is None else None))
         self._drafted[path] = (modes.S_IFREG | mode if found is None else found.mode, data)
+
+    def upload_folder(self, path: str, files: Mapping[str, bytes], *, why: str) -> None:
+        """Draft many binary files in a folder, be they there already or not."""
+        path = realpath(self, path)
+        self.changes.append(UploadFolder(path, files, why))
+        for name, data in files.items():
+            self._drafted[posixpath.join(path, name)] = (modes.S_IFREG | 0o644, data)
+
+    def write_boot_code(
+        self, disk: str, sector: bytes, start: int, core: bytes, *, why: str
+    ) -> None:
+        """Draft what a BIOS starts: the disk's first sector, and more on those from ``start`` on.
+
+        Do so only for a disk without it.
+        """
+        self.changes.append(WriteBootCode(disk, sector, start, core, why))
 
     def link(self, path: str, target: str, *, why: str) -> None:
         """Draft a symbolic link in place of what is there; nothing if it is there already."""

@@ -87,7 +87,8 @@ class DictFiles:
     """A guest made of a dict: path to content, or to a ``Link``; parents come by themselves.
 
     It reads as Files and takes changes as GuestHandle (v2v.changes). Commands are recorded in
-    ``commands``; the file that a command says it makes appears, empty. Labels are in ``labels``.
+    ``commands``; the file that a command says it makes appears, empty. Labels are in
+    ``labels``.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class DictFiles:
         }
         self.mode: dict[str, int] = {}
         self.labels: dict[str, str] = {}
+        self.boot_code: dict[str, bytes] = {}  # disk to what it begins with
         self.commands: list[tuple[str, ...]] = []
         self._dirs = set(dirs)
 
@@ -159,6 +161,13 @@ class DictFiles:
 
     def label(self, path: str, label: str) -> None:
         self.labels[path] = label
+
+    def fill(self, folder: str, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self.content[posixpath.join(folder, name)] = data
+
+    def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
+        self.boot_code[disk] = sector + bytes((start - 1) * len(sector)) + core
 
 
 @dataclass(frozen=True, slots=True)

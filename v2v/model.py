@@ -248,6 +248,14 @@ class Filesystem:
 
 
 @dataclass(frozen=True, slots=True)
+class BootArea:
+    """Where a disk has room for a boot loader beside its first sector, in sectors of 512 bytes."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Guest:
     """What is installed on the disks."""
 
@@ -265,6 +273,7 @@ class Guest:
     grub_disks: tuple[
         str, ...
     ] = ()  # of these, the ones with GRUB's boot code in their first sector
+    boot_areas: tuple[BootArea | None, ...] = ()  # of each disk, None: it has no partition table
     bootloader: Bootloader = Bootloader.none
     bootloader_config: str | None = None
     kernels: tuple[Kernel, ...] = ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2v.changes import Change, Plan, RunCommand, SetLabels
+from v2v.changes import Change, Plan, RunCommand, SetLabels, WriteBootCode
 from v2v.errors import Finding
 from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
 from v2v.osinfo import short_id
@@ -130,6 +130,8 @@ def _change_json(change: Change) -> dict[str, object]:
         what = {"argv": list(change.argv)}
     elif isinstance(change, SetLabels):
         what = {"labels": dict(change.labels)}
+    elif isinstance(change, WriteBootCode):
+        what = {"disk": change.disk, "start": change.start, "bytes": len(change.core)}
     else:
         what = {"path": change.path}
     return {"kind": change.kind, **what, "why": change.why, "diff": change.diff()}

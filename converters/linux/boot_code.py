@@ -1,89 +1,244 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Puts GRUB where a BIOS starts it, for guests that never had it there."""
+"""Puts GRUB where a BIOS starts it, for guests that never had it there.
+
+Xen's pygrub and PV-GRUB read the menu from outside. What grub-install would do in the guest is
+done here from its own package's files, and no program of the guest runs.
+"""
 
 from __future__ import annotations
 
+import posixpath
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
-from converters.linux import grub_menu
 from converters.linux.conversion import Conversion
+from converters.linux.grub import asks_passphrase, warn_unknown
+from converters.linux.kernel_cmdline import (
+    rename_disks,
+    with_serial,
+    without_xen,
+    xen_console_to_serial,
+)
+from drivers import grub_image
+from drivers.grub_image import GrubImageError, Platform
 from v2v.changes import Draft
 from v2v.devices import boot_disk
-from v2v.model import Guest
+from v2v.model import Bootloader, Filesystem, Guest
 
-_CONFIG = "/boot/grub/grub.cfg"
-_INSTALL = "/usr/sbin/grub-install"
-_PLATFORM = "/usr/lib/grub/i386-pc"
-_MKCONFIG = "/usr/sbin/grub-mkconfig"
+_PLATFORMS = ("/usr/lib/grub/i386-pc", "/usr/share/grub2/i386-pc")  # Debian's and Fedora's; SUSE's
+HOST = Path("/")
+_MODULES = re.compile(r".+\.(mod|lst|img)")
+_FILE_SYSTEMS = {
+    "ext2": "ext2", "ext3": "ext2", "ext4": "ext2", "xfs": "xfs", "btrfs": "btrfs",
+    "vfat": "fat", "reiserfs": "reiserfs", "jfs": "jfs", "f2fs": "f2fs",
+}  # fmt: skip
+_ALWAYS = ("biosdisk", "part_msdos", "part_gpt", "search_fs_uuid")
+_VOLUMES = ("lvm", "mdraid09", "mdraid1x")
 _DEBCONF = "/var/cache/debconf/config.dat"
 _GRUB_DEVICES = re.compile(
     r"^(?P<head>Name: grub-pc/install_devices\n(?:[^\n]+\n)*?Value: )(?P<value>[^\n]+)$",
     re.MULTILINE,
 )
+_LEGACY_MENU = """\
+# Written by v2v: the menu of this guest is {name}, and GRUB 2 shows it.
+insmod legacycfg
+legacy_configfile $prefix/{name}
+"""
+_MENU = "# Written by v2v, for want of a menu; update-grub makes another.\nset timeout=5\n"
+_ENTRY = """\
+menuentry 'Linux {version}' {{
+\tsearch --no-floppy --fs-uuid --set=root {uuid}
+\tlinux {image} {arguments}
+{initrd}}}
+"""
 
 
-def _partitioned_boot_disk(guest: Guest) -> str | None:
-    """Return libguestfs's name of the boot disk; None if its file system leaves GRUB no room."""
-    number = boot_disk(guest)
-    device = guest.mountpoints.get("/boot", guest.mountpoints.get("/", guest.root))
-    return None if number is None or device in guest.disks else guest.disks[number]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a guest's path is: a file system, and the path in it as GRUB sees it."""
+
+    filesystem: Filesystem
+    path: str
+    disk: str | None  # that it is a partition of; None: it is on LVM or md
 
 
 def write_menu(draft: Draft, conversion: Conversion) -> None:
-    """Have a menu for GRUB 2 where the guest has a menu.lst alone and needs boot code.
+    """Have a menu for GRUB 2 where a guest needs boot code and has none that this reads.
 
-    pygrub and PV-GRUB read menu.lst; the GRUB that a BIOS starts does not.
+    The menu.lst of pygrub and PV-GRUB is kept, since the guest's packages keep it up to date.
     """
-    if not _needs_boot_code(conversion) or _partitioned_boot_disk(conversion.guest) is None:
+    guest = conversion.guest
+    config = f"{_folder(guest)}/grub.cfg"
+    if not _needs_boot_code(conversion) or _disk_number(guest, _place(guest, config)) is None:
         return
-    text = draft.text(_CONFIG) if draft.is_file(_CONFIG) else ""
-    if grub_menu.entries(text):
+    if _menu_text(draft, config).strip():  # what it does may be more than is understood here
         return
-    if draft.is_file(_MKCONFIG) and draft.is_file(f"{_PLATFORM}/boot.img"):
-        why = "GRUB 2 needs a menu of its own; it cannot read menu.lst"
-        draft.run("grub-mkconfig", "-o", _CONFIG, why=why, makes=_CONFIG)
+    if guest.bootloader is Bootloader.grub_legacy and guest.bootloader_config is not None:
+        name = posixpath.basename(guest.bootloader_config)
+        menu = _LEGACY_MENU.format(name=name)
+    else:
+        menu = _menu(draft, conversion)
+    if menu:
+        draft.write(config, menu, why="GRUB 2 needs a menu of its own to start from")
     else:
         draft.block(
             "E-GRUB-MENU",
-            f"{_CONFIG}: there is no menu that GRUB could start a kernel from",
+            f"{config}: there is no menu that GRUB could start a kernel from, and the root file "
+            "system has no UUID to make one with",
             hint="install grub-pc in the guest and run update-grub, then convert again",
         )
 
 
-def install_boot_code(draft: Draft, conversion: Conversion) -> None:
-    """Install GRUB into the first sectors of the boot disk, where a BIOS starts it.
+def _menu_text(draft: Draft, config: str) -> str:
+    return draft.text(config) if draft.is_file(config) else ""
 
-    Xen's pygrub and PV-GRUB read the menu from outside, so such disks have no code to start.
+
+def _menu(draft: Draft, conversion: Conversion) -> str:
+    """Return a menu of the kernels that there are, started as the old hypervisor started them."""
+    guest = conversion.guest
+    root, boot = guest.filesystem(guest.root), _place(guest, "/boot")
+    if root is None or root.uuid is None or boot is None or boot.filesystem.uuid is None:
+        return ""
+    said = conversion.machine.boot.cmdline if conversion.machine.boot else None
+    arguments = without_xen(said or "", xen_guest=conversion.xen)
+    edited = rename_disks(arguments, conversion.names, by_uuid=True)
+    warn_unknown(draft, "the kernel's arguments in the source", edited.unknown)
+    arguments = edited.text
+    if not re.search(r"(^|\s)root=", arguments):
+        arguments = f"root=UUID={root.uuid} ro {arguments}".rstrip()
+    arguments = with_serial(
+        xen_console_to_serial(arguments), screen_last=asks_passphrase(conversion)
+    )
+    menu = _MENU
+    for kernel in sorted(guest.kernels, key=lambda kernel: kernel != conversion.kernel):
+        initramfs = posixpath.basename(kernel.initramfs) if kernel.initramfs else ""
+        menu += _ENTRY.format(
+            version=kernel.version,
+            uuid=boot.filesystem.uuid,
+            image=posixpath.join(boot.path, posixpath.basename(kernel.image)),
+            arguments=arguments,
+            initrd=f"\tinitrd {posixpath.join(boot.path, initramfs)}\n" if initramfs else "",
+        )
+    return menu
+
+
+def install_boot_code(draft: Draft, conversion: Conversion) -> None:
+    """Write GRUB to the first sectors of the boot disk, where a BIOS starts it.
+
+    GRUB's modules go beside its menu, as grub-install puts them there.
     """
     if not _needs_boot_code(conversion):
         return
     guest = conversion.guest
-    disk = _partitioned_boot_disk(guest)
-    why = "a BIOS starts what is in the disk's first sector, and there is nothing"
-    if disk is None:
+    folder = _folder(guest)
+    place = _place(guest, folder)
+    number = _disk_number(guest, place)
+    area = guest.boot_areas[number] if number is not None else None
+    if place is None or number is None or area is None:
         draft.block(
             "E-GRUB-MISSING",
             f"{guest.mountpoints.get('/boot', guest.root)}: no disk has GRUB in its first sector, "
             "and this file system is on no partition of one, so that there is no room for it",
             hint="move the guest to a partitioned disk, or keep its kernel outside",
         )
-    elif draft.is_file(_INSTALL) and draft.is_file(f"{_PLATFORM}/boot.img"):
-        draft.run(
-            *("grub-install", "--target=i386-pc", "--no-floppy", disk),
-            why=why, makes="/boot/grub/i386-pc/core.img",
-        )  # fmt: skip
-    else:
+        return
+    disk = guest.disks[number]
+    try:
+        platform = _platform(draft)
+        if "blscfg" in _menu_text(draft, f"{folder}/grub.cfg") and "blscfg.mod" not in platform:
+            raise GrubImageError("the menu is of Fedora's kind, and this GRUB cannot read that")
+        core = _core(platform, place, area.start)
+        sector = grub_image.boot_sector(platform, area.start)
+        if len(core) > area.count * grub_image.SECTOR:
+            raise GrubImageError(
+                f"it takes {len(core) // grub_image.SECTOR} sectors, and {area.count} are free "
+                "before the first partition"
+            )
+    except GrubImageError as error:
         draft.block(
             "E-GRUB-MISSING",
-            f"{disk}: it has no GRUB in its first sector, and the guest has no grub-install "
-            "for a BIOS",
-            hint="install grub-pc in the guest (or grub-pc-bin and grub2-common), then convert",
+            f"{disk}: it has no GRUB in its first sector, and none can be put there: {error}",
+            hint="install grub-pc in the guest (or grub-pc-bin on this host), then convert again",
         )
+        return
+    modules = {name: data for name, data in platform.items() if _MODULES.fullmatch(name)}
+    why = "GRUB loads the rest of itself from beside its menu"
+    draft.upload_folder(f"{folder}/i386-pc", modules, why=why)
+    why = "a BIOS starts what is in the disk's first sector, and there is nothing"
+    draft.write_boot_code(disk, sector, area.start, core, why=why)
+
+
+def _core(platform: Platform, place: _Place, start: int) -> bytes:
+    """Return GRUB's core image, which finds its folder by the UUID of the file system."""
+    filesystem = place.filesystem
+    if filesystem.type not in _FILE_SYSTEMS:
+        raise GrubImageError(f"GRUB does not read {filesystem.type}")
+    if filesystem.uuid is None:
+        raise GrubImageError(f"{filesystem.device} has no UUID to find it by")
+    volumes = () if place.disk else _VOLUMES
+    modules = (*_ALWAYS, *volumes, _FILE_SYSTEMS[filesystem.type])
+    find = f"search.fs_uuid {filesystem.uuid} root\nset prefix=($root)'{place.path}'\n"
+    return grub_image.core_image(platform, modules, find, place.path, start)
+
+
+def _platform(draft: Draft) -> Platform:
+    """Return GRUB's files for a BIOS: the guest's own, else this host's."""
+    for folder in _PLATFORMS:
+        names = draft.listdir(folder)
+        if set(grub_image.NEEDED) <= set(names):
+            return {name: draft.read(f"{folder}/{name}") for name in names}
+    for host in (HOST / folder[1:] for folder in _PLATFORMS):
+        if all((host / name).is_file() for name in grub_image.NEEDED):
+            return {path.name: path.read_bytes() for path in host.iterdir() if path.is_file()}
+    raise GrubImageError("neither the guest nor this host has GRUB 2 for a BIOS")
 
 
 def _needs_boot_code(conversion: Conversion) -> bool:
     guest = conversion.guest
     return not conversion.efi and not guest.grub_disks and bool(guest.kernels)
+
+
+def _folder(guest: Guest) -> str:
+    """Return the folder with GRUB's menu: /boot/grub2 where the distribution calls it so."""
+    config = guest.bootloader_config if guest.bootloader is Bootloader.grub2 else None
+    return posixpath.dirname(config) if config else "/boot/grub"
+
+
+def _place(guest: Guest, path: str) -> _Place | None:
+    """Return where a path is; None if its file system is not known."""
+    mountpoint = max(
+        (top for top in guest.mountpoints if f"{path}/".startswith(f"{top.rstrip('/')}/")),
+        key=len,
+        default="/",
+    )
+    device = guest.mountpoints.get(mountpoint, guest.root)
+    below = posixpath.join("/", posixpath.relpath(path, mountpoint))
+    if device.startswith("btrfsvol:"):  # btrfsvol:/dev/sda2/@ is the subvolume @ of /dev/sda2
+        spec = device.removeprefix("btrfsvol:")
+        found = max(
+            (found for found in guest.filesystems if spec.startswith(f"{found.device}/")),
+            key=lambda found: len(found.device), default=None,
+        )  # fmt: skip
+        below = posixpath.normpath(spec.removeprefix(found.device) + below) if found else below
+    else:
+        found = guest.filesystem(device)
+    if found is None:
+        return None
+    disk = next(
+        (disk for disk in guest.disks if re.fullmatch(rf"{re.escape(disk)}p?\d+", found.device)),
+        None,
+    )
+    return _Place(found, posixpath.normpath(below), disk)
+
+
+def _disk_number(guest: Guest, place: _Place | None) -> int | None:
+    """Return the disk to write to: that of the file system; for LVM or md the first with room."""
+    if place is None or place.filesystem.device in guest.disks:
+        return None
+    if place.disk is not None:
+        return guest.disks.index(place.disk)
+    return next((number for number, area in enumerate(guest.boot_areas) if area), None)
 
 
 def upgrade_boot_code_later(draft: Draft, conversion: Conversion) -> None:
@@ -93,10 +248,12 @@ def upgrade_boot_code_later(draft: Draft, conversion: Conversion) -> None:
     there makes the upgrade of the package fail.
     """
     guest = conversion.guest
-    disk = _partitioned_boot_disk(guest)
-    if disk is None or "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
+    number, place = boot_disk(guest), _place(guest, "/boot")
+    if number is None or place is None or place.filesystem.device in guest.disks:
         return
-    new = conversion.names.of_disk(guest.disks.index(disk))
+    if "grub-pc" not in conversion.packages or not draft.is_file(_DEBCONF):
+        return
+    new = conversion.names.of_disk(number)
 
     def change(match: re.Match[str]) -> str:
         devices = [device.strip() for device in match["value"].split(",")]

@@ -18,11 +18,13 @@ from typing import TypedDict
 import converters
 from drivers.compression import Compression
 from drivers.virtio import module_name
+from tests.drivers import grub_files
 from tests.drivers.images import Members, compressed, newc
-from v2v.changes import Plan, RunCommand
+from v2v.changes import Plan, RunCommand, WriteBootCode
 from v2v.files import DictFiles, Link
 from v2v.model import (
     Boot,
+    BootArea,
     Bootloader,
     BootMethod,
     Disk,
@@ -95,18 +97,14 @@ class Case:
             change.apply(self.files)
         guest = self.guest
         for change in plan.changes:
-            if isinstance(change, RunCommand) and change.argv[0] == "grub-install":
-                guest = replace(guest, grub_disks=(change.argv[-1],))
+            if isinstance(change, WriteBootCode):
+                guest = replace(guest, grub_disks=(change.disk,))
             elif isinstance(change, RunCommand):
                 assert change.makes is not None
                 self.files.content[change.makes] = self._made(change.argv)
         return replace(self, guest=guest)
 
     def _made(self, argv: Sequence[str]) -> bytes:
-        if argv[0] == "grub-mkconfig":
-            return (
-                b"menuentry 'Linux' {\n linux /vmlinuz root=UUID=1 console=ttyS0\n initrd /i\n}\n"
-            )
         assert argv[:3] == ("update-initramfs", "-u", "-k")
         modules = [line.partition(":")[0] for line in _GROUPS["virtio"].splitlines()]
         links = {
@@ -123,6 +121,10 @@ def load(name: str) -> Case:
     content = tree((FOLDER / name / "tree.txt").read_text(encoding="utf-8"))
     for version, kernel in said.get("kernels", {}).items():
         content |= kernel_files(version, kernel)
+    if f"{grub_files.FOLDER}/boot.img" in content:
+        content |= {
+            f"{grub_files.FOLDER}/{name}": data for name, data in grub_files.platform().items()
+        }
     return Case(_machine(said["machine"]), _guest(said["guest"]), DictFiles(content))
 
 
@@ -246,6 +248,7 @@ def _guest(said: GuestText) -> Guest:
         ),
         disks=tuple(said["disks"]),
         grub_disks=tuple(said.get("grub_disks", ())),
+        boot_areas=tuple(BootArea(1, 2047) for _ in said["disks"]),
         bootloader=Bootloader(said.get("bootloader", "grub2")),
         bootloader_config=said.get("bootloader_config", "/boot/grub/grub.cfg"),
     )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Reads a guest's files through the appliance in few calls, and remembers what it has read.
 
-/etc comes whole, as one archive. Any other directory costs two calls, and a file one.
+/etc comes whole, as one archive, and so do GRUB's modules where they are wanted. Any other
+directory costs two calls, and a file one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from v2v.files import Stat, realpath
 from v2v.guest.session import Session
 
-FETCHED_WHOLE = ("/etc",)
+FETCHED_WHOLE = ("/etc", "/usr/lib/grub/i386-pc", "/usr/share/grub2/i386-pc")
 _TYPES = {
     tarfile.REGTYPE: modes.S_IFREG,
     tarfile.AREGTYPE: modes.S_IFREG,

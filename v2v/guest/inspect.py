@@ -16,7 +16,7 @@ from v2v.devices import DeviceNames
 from v2v.errors import Finding, GuestError
 from v2v.files import Files, realpath
 from v2v.guest.files import GuestFiles
-from v2v.guest.layout import HEAD_BYTES, firmware, has_grub
+from v2v.guest.layout import HEAD_BYTES, boot_area, firmware, has_grub
 from v2v.guest.session import Session
 from v2v.model import Bootloader, Filesystem, Guest, Machine, OsType
 from v2v.osrelease import Release, read_release
@@ -78,6 +78,7 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
         filesystems=filesystems,
         disks=disks,
         grub_disks=tuple(disk for disk in disks if has_grub(heads[disk])),
+        boot_areas=tuple(boot_area(heads[disk]) for disk in disks),
         bootloader=bootloader,
         bootloader_config=config,
     )

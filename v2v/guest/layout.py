@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the first sectors of a disk say: GRUB's boot code, and partitions of a GPT.
+"""What the first sectors of a disk say: GRUB's boot code, partitions, and the room before them.
 
 UEFI specification 2.10, 5.3 (GPT); GUIDs of the EFI system and the BIOS boot partition from there
 and from GRUB's manual.
@@ -10,13 +10,15 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from v2v.model import Firmware
+from v2v.model import BootArea, Firmware
 
 HEAD_BYTES = 34 * 512  # MBR, GPT header and 128 entries of 128 bytes
 _ESP = uuid.UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
 _BIOS_BOOT = uuid.UUID("21686148-6449-6E6F-744E-656564454649")
 _MAX_ENTRIES = 128
+_AFTER_GPT = 34  # the first sector behind a table of the usual 128 entries
 
 
 def has_grub(head: bytes) -> bool:
@@ -24,18 +26,68 @@ def has_grub(head: bytes) -> bool:
     return b"GRUB" in head[:512] and head[510:512] == b"\x55\xaa"
 
 
-def partition_types(head: bytes) -> frozenset[uuid.UUID]:
-    """Return the type GUIDs in a GPT; none where there is no GPT."""
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    type: uuid.UUID
+    first: int
+    last: int
+
+
+def _gpt(head: bytes) -> tuple[_Partition, ...]:
+    """Return the partitions in a GPT; none where there is no GPT."""
     header = head[512 : 512 + 92]
     if len(header) < 92 or header[:8] != b"EFI PART":
-        return frozenset()
+        return ()
     start, count, size = struct.unpack_from("<QII", header, 72)
-    found = set()
+    found = []
     for index in range(min(count, _MAX_ENTRIES)):
-        entry = head[start * 512 + index * size :][:16]
-        if len(entry) == 16 and any(entry):
-            found.add(uuid.UUID(bytes_le=entry))
-    return frozenset(found)
+        entry = head[start * 512 + index * size :][:48]
+        if len(entry) == 48 and any(entry[:16]):
+            first, last = struct.unpack_from("<QQ", entry, 32)
+            found.append(_Partition(uuid.UUID(bytes_le=entry[:16]), first, last))
+    return tuple(found)
+
+
+def partition_types(head: bytes) -> frozenset[uuid.UUID]:
+    """Return the type GUIDs in a GPT; none where there is no GPT."""
+    return frozenset(partition.type for partition in _gpt(head))
+
+
+def boot_area(head: bytes) -> BootArea | None:
+    """Return where a disk has room for a boot loader, None where it has no partition.
+
+    That is a BIOS boot partition, else the sectors between the tables and the first partition.
+    """
+    gpt = _gpt(head)
+    for partition in gpt:
+        if partition.type == _BIOS_BOOT:
+            return BootArea(partition.first, partition.last - partition.first + 1)
+    if gpt:
+        start, firsts = _AFTER_GPT, [partition.first for partition in gpt]
+    else:
+        start, firsts = 1, _mbr(head)
+    return BootArea(start, max(0, min(firsts) - start)) if firsts else None
+
+
+def _mbr(head: bytes) -> list[int]:
+    """Return the first sectors of the partitions in an MBR; none where it is no MBR."""
+    entries = [head[at : at + 16] for at in range(446, 510, 16)]
+    if head[510:512] != b"\x55\xaa" or any(entry[:1] not in (b"\0", b"\x80") for entry in entries):
+        return []
+    return [
+        first
+        for first in (int(struct.unpack_from("<I", entry, 8)[0]) for entry in entries if entry[4])
+        if first > 0
+    ]
+
+
+def with_boot_code(sector: bytes, code: bytes) -> bytes:
+    """Return a disk's first sector with other code in it.
+
+    What is the disk's own stays: the parameter block of a DOS file system, the disk's signature
+    and its partition table.
+    """
+    return code[:3] + sector[3:0x5A] + code[0x5A:440] + sector[440:510] + b"\x55\xaa"
 
 
 def firmware(heads: Iterable[bytes]) -> Firmware:

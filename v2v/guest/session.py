@@ -8,12 +8,14 @@ GuestError here and nowhere else.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shlex
 import stat as modes
+import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from v2v.accel import kvm_works
 from v2v.changes import Change
 from v2v.errors import GuestError
 from v2v.files import Stat
+from v2v.guest.layout import with_boot_code
 from v2v.model import Filesystem
 from v2v.units import iec
 
@@ -323,25 +326,34 @@ class Session:
 
     def run(self, argv: tuple[str, ...], makes: str | None) -> None:
         with _translated("E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest"):
-            self._g.command([self._inside(argument) for argument in argv])
+            self._g.command(list(argv))
             made = makes is None or self._g.exists(makes)
         if not made:
             raise GuestError(
                 "E-GUEST-COMMAND", f"{shlex.join(argv)} in the guest: it made no {makes}"
             )
 
-    def _inside(self, argument: str) -> str:
-        """Return a disk's name as programs in the guest see it, anything else as it is.
+    def fill(self, folder: str, files: Mapping[str, bytes]) -> None:
+        archive = Path(self._scratch.name) / "folder.tar"
+        with tarfile.open(archive, "w") as tar:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(data), 0o644
+                tar.addfile(member, io.BytesIO(data))
+        with _translated("E-GUEST-WRITE", f"writing {folder}"):
+            self._g.mkdir_p(folder)
+            self._g.tar_in(str(archive), folder)
+        archive.unlink()
 
-        libguestfs's own names follow the order of the drives. The kernel's need not: where it
-        finds disks in parallel, the appliance's own may be /dev/sda. The SCSI target is the place
-        in the order.
-        """
-        if argument not in self._disks:
-            return argument
-        links = f"/dev/disk/by-path/*-scsi-0:0:{self._disks.index(argument)}:0"
-        found = self._g.command(["/bin/sh", "-c", f"readlink -f {links}"]).split()
-        return found[0]
+    def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
+        with _translated("E-GUEST-WRITE", f"writing boot code to {disk}"):
+            sector = with_boot_code(self._g.pread_device(disk, len(sector), 0), sector)
+            written = [
+                self._g.pwrite_device(disk, data, at * len(sector))
+                for data, at in ((core, start), (sector, 0))
+            ]
+        if written != [len(core), len(sector)]:
+            raise GuestError("E-GUEST-WRITE", f"writing boot code to {disk}: it was cut short")
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Apply changes in their order. Raises GuestError at the first that fails."""
