@@ -54,7 +54,8 @@ def _converted(source: Path, target: Path, options: v2v.Options) -> Converted:
 @pytest.fixture(scope="module")
 def xen(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     target = tmp_path_factory.mktemp("xen")
-    options = v2v.Options(storage=target, networks=parse_network_map(bridges=["xenbr0:br0"]))
+    networks = parse_network_map(bridges=["xenbr0:br0"])
+    options = v2v.Options(storage=target, networks=networks, guest_code=False)
     return _converted(guest("xen-web") / "xen-web.cfg", target, options)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.v2v.contract import TREE, GuestContract, Reader
-from v2v.changes import WriteFile
+from v2v.changes import WriteBootCode, WriteFile
 from v2v.errors import GuestError
 from v2v.files import Files, Link
 from v2v.guest import session
@@ -123,6 +123,22 @@ def test_labels_stay_on_what_is_written_over(image: Path, tmp_path: Path) -> Non
     for path in paths:
         kept = run("debugfs", "-R", f"ea_get {path} security.selinux", disk.path)
         assert kept.strip() == f'security.selinux (27) = "{label}\\000"'
+
+
+def test_boot_code_is_written_around_the_partition_table(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    table = bytes(440) + b"signpost and table".ljust(70, b"t") + b"\x55\xaa"
+    disk.write_bytes(table + b"\xee" * (8 << 20))
+    sector, core = b"\xeb" * 510 + b"\x55\xaa", b"core" * 256
+    with Session([Drive(disk, "raw")], writable=True) as guest:
+        guest.apply([WriteBootCode("/dev/sda", sector, 3, core, "a test")])
+        guest.finish()
+    with disk.open("rb") as stream:
+        head = stream.read(6 * 512)
+    assert head[440:512] == table[440:]
+    assert (head[:3], head[0x5A:440]) == (sector[:3], sector[0x5A:440])
+    assert head[512 : 3 * 512] == b"\xee" * 1024
+    assert head[3 * 512 :] == core + b"\xee" * 512
 
 
 def test_a_drive_that_is_absent_is_an_error(tmp_path: Path) -> None:

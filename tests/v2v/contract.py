@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-from v2v.changes import Draft, GuestHandle
+from v2v.changes import Draft, GuestHandle, UploadFolder
 from v2v.files import Files, Link, realpath
 
 TREE: dict[str, bytes | str | Link] = {
@@ -106,6 +106,18 @@ class GuestContract:
         again = Draft(files)
         self._steps(again)
         assert again.changes == []
+
+    def test_a_folder_is_filled_and_keeps_what_it_has(
+        self, guest: GuestHandle, reader: Reader
+    ) -> None:
+        UploadFolder("/srv/grub/i386-pc", {"a.mod": b"old", "b.mod": b"b"}, "a test").apply(guest)
+        UploadFolder("/srv/grub/i386-pc", {"a.mod": b"\0new", "c.mod": b""}, "a test").apply(guest)
+        files = reader()
+        assert files.listdir("/srv/grub/i386-pc") == ("a.mod", "b.mod", "c.mod")
+        assert files.read("/srv/grub/i386-pc/a.mod") == b"\0new"
+        found = files.stat("/srv/grub/i386-pc/b.mod")
+        assert found is not None
+        assert (modes.S_IMODE(found.mode), found.uid) == (0o644, 0)
 
     @staticmethod
     def _steps(draft: Draft) -> None:
