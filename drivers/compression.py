@@ -7,6 +7,7 @@ Which forms there are, and how each is recognised, is from the kernel's lib/deco
 from __future__ import annotations
 
 import bz2
+import gzip
 import lzma
 import zlib
 from collections.abc import Generator
@@ -140,6 +141,24 @@ def _lz4_blocks(data: bytes, at: int) -> Generator[bytes, None, int]:
             raise CompressionError(f"lz4 stream is damaged: {error}") from error
         at += 4 + size
     return at
+
+
+def compressed(content: bytes, kind: Compression) -> bytes:
+    """Return a stream with this content, or the content itself where there is no compressor."""
+    match kind:
+        case Compression.gzip:
+            return gzip.compress(content, mtime=0)
+        case Compression.bzip2:
+            return bz2.compress(content)
+        case Compression.xz:
+            # The kernel knows no other checksum (lib/xz/xz_dec_stream.c).
+            return lzma.compress(content, lzma.FORMAT_XZ, check=lzma.CHECK_CRC32)
+        case Compression.zstd:
+            return zstandard.compress(content)
+        case Compression.lz4:
+            return lz4_stream(content)
+        case _:
+            return content
 
 
 def lz4_stream(content: bytes) -> bytes:

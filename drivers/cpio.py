@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import stat as modes
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 TRAILER = "TRAILER!!!"
@@ -122,24 +122,20 @@ def _header(header: bytes) -> tuple[int, int, int]:
     return mode, size, name_size
 
 
-def archive(folders: Iterable[str], files: Mapping[str, bytes]) -> bytes:
-    """Return an archive of folders (0755), then files (0644), all owned by root.
+def archive(members: Iterable[Entry]) -> bytes:
+    """Return an archive of folders and files with their modes, in this order, owned by root.
 
     All times are 0, so that the same content always gives the same archive.
     """
-    parts = []
-    members = [(name, modes.S_IFDIR | 0o755, b"") for name in folders]
-    members += [(name, modes.S_IFREG | 0o644, data) for name, data in files.items()]
-    for number, (name, mode, data) in enumerate(members, start=1):
-        parts.append(_member(number, name, mode, data))
-    parts.append(_member(0, TRAILER, 0, b""))
-    return b"".join(parts)
+    parts = [_member(number, member) for number, member in enumerate(members, start=1)]
+    return b"".join((*parts, _member(0, Entry(TRAILER, 0, None))))
 
 
-def _member(number: int, name: str, mode: int, data: bytes) -> bytes:
+def _member(number: int, member: Entry) -> bytes:
     # Links of 1: the kernel looks for hard links only from 2 on.
-    path = name.encode(errors="surrogateescape") + b"\0"
-    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
+    path = member.name.encode(errors="surrogateescape") + b"\0"
+    data = member.data or b""
+    fields = (number, member.mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
     header = b"070701" + b"".join(b"%08X" % field for field in fields)
     return b"".join((_padded(header + path), _padded(data)))
 

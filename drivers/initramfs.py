@@ -28,10 +28,10 @@ _ENTRIES_LIMIT = 100_000
 _STEPS_LIMIT = 64  # parts of one path with the links that it goes through
 _KEPT_FILE = 64 << 10
 _KEPT_LIMIT = 64 << 20
-_KEPT = re.compile(r"(conf|etc|cryptroot|(usr/|var/)?lib/dracut/hooks)/")
+_KEPT = re.compile(r"(conf|config|etc|cryptroot|(usr/|var/)?lib/dracut/hooks)/|(init|config)$")
 _ZEROS = re.compile(rb"\0*")
 _PLAIN_PIECE = 1 << 20
-_UDEV = ("udevd", "systemd-udevd")
+_HOTPLUG = ("udevd", "systemd-udevd", "nlplug-findfs")
 _MODULE = re.compile(r"\.ko(\.gz|\.xz|\.zst)?$")
 
 
@@ -45,16 +45,30 @@ class Tool(StrEnum):
     initramfs_tools = "initramfs-tools"
     dracut = "dracut"
     mkinitcpio = "mkinitcpio"
+    suse = "SUSE's mkinitrd"
+    nash = "Red Hat's mkinitrd"
+    make_initrd = "make-initrd"
+    mkinitfs = "mkinitfs"
+    booster = "booster"
+    genkernel = "genkernel"
     unknown = "unknown"
 
 
-# A path that the images of a tool have: dracut's is older than /usr/lib/dracut in RHEL 6.
+# A path that the images of a tool have: dracut's is older than /usr/lib/dracut in RHEL 6, and
+# mkinitcpio's buildconfig is there without the first, with systemd as init.
 _MARKS = (
     (Tool.initramfs_tools, "conf/initramfs.conf"),
     (Tool.dracut, "usr/lib/dracut"),
     (Tool.dracut, "lib/dracut"),
     (Tool.dracut, "lib/dracut-lib.sh"),
     (Tool.mkinitcpio, "init_functions"),
+    (Tool.mkinitcpio, "buildconfig"),
+    (Tool.suse, "run_all.sh"),
+    (Tool.nash, "bin/nash"),
+    (Tool.make_initrd, "bin/initrd-sh-functions"),
+    (Tool.mkinitfs, "sbin/nlplug-findfs"),
+    (Tool.booster, "etc/booster.init.yaml"),
+    (Tool.genkernel, "etc/initrd.defaults"),
 )
 
 
@@ -73,25 +87,31 @@ class Contents:
 
     paths: Mapping[str, int]  # to the mode with its type bits
     links: Mapping[str, str]  # symbolic links to their targets
-    files: Mapping[str, bytes]  # small ones that configure: conf/, etc/ and dracut's hooks
+    files: Mapping[str, bytes]  # small ones that configure, see _KEPT
     tail: Tail
 
     @property
     def tool(self) -> Tool:
-        return next((tool for tool, mark in _MARKS if mark in self.paths), Tool.unknown)
+        return next(
+            (tool for tool, mark in _MARKS if self.resolve(mark) in self.paths), Tool.unknown
+        )
 
     @property
-    def has_udev(self) -> bool:
+    def has_hotplug(self) -> bool:
         """Tell whether it loads modules for the hardware that it finds."""
-        return any(posixpath.basename(path) in _UDEV for path in self.paths)
+        return any(posixpath.basename(path) in _HOTPLUG for path in self.paths)
 
     def resolve(self, path: str) -> str:
         """Return a path with the symbolic links of the image followed."""
         return _resolve(self.links, path)
 
+    def module_folder(self, version: str) -> str:
+        """Return the folder that has a kernel's modules."""
+        return self.resolve("lib" if self.tool is Tool.nash else f"lib/modules/{version}")
+
     def modules(self, version: str) -> dict[str, str]:
         """Return the modules for a kernel: normal name to path below its module folder."""
-        folder = self.resolve(f"lib/modules/{version}") + "/"
+        folder = self.module_folder(version) + "/"
         return {
             module_name(path): path.removeprefix(folder)
             for path in self.paths

@@ -145,14 +145,18 @@ def _banner(image: bytes) -> str | None:
 
 
 def _initramfs(names: Iterable[str], label: str, version: str) -> str | None:
-    """Return the initramfs of a kernel: by its label, else by its version; no kdump's."""
+    """Return the initramfs of a kernel: by its label, else by its version; no kdump's.
+
+    Of several, the shortest name is the default one, and booster's stands beside another tool's.
+    """
     for tag in dict.fromkeys((label, version)):
         pattern = re.compile(
-            rf"(initrd\.img|initramfs|initrd)-(genkernel-\w+-)?{re.escape(tag)}(\.img)?"
+            rf"(initrd\.img|initramfs|initrd|booster)-(genkernel-\w+-)?{re.escape(tag)}(\.img)?"
         )
         found = [name for name in names if pattern.fullmatch(name)]
         if found:
-            return f"/boot/{min(found, key=len)}"
+            best = min(found, key=lambda name: (name.startswith("booster"), len(name)))
+            return f"/boot/{best}"
     return None
 
 

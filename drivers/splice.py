@@ -17,23 +17,21 @@ resolved, and folders that are there are left out.
 from __future__ import annotations
 
 import posixpath
+import stat as modes
 from collections.abc import Iterable, Iterator, Mapping
 
-from drivers.compression import Compression, lz4_stream
-from drivers.cpio import archive
+from drivers.compression import Compression, compressed, lz4_stream
+from drivers.cpio import Entry, archive
 from drivers.initramfs import Contents, Initramfs, InitramfsError, Tool
+from drivers.loading import loading
+from drivers.module_index import index
 from drivers.modules import Modules
-from drivers.registration import initramfs_tools
 from drivers.virtio import BLK_BOOT, NET_BOOT, REPLACED_NICS, SCSI_BOOT
 from v2v.files import Files
 from v2v.model import Driver
 
-# What modprobe and udev look modules up in, as text (busybox) and as .bin (kmod).
-_INDEX = tuple(
-    f"modules.{part}"
-    for part in ("dep", "alias", "symbols", "builtin", "softdep", "weakdep", "devname")
-)
-_FORCED = "conf/modules"  # initramfs-tools loads the modules that it names, initramfs-tools(7)
+# What is said of built-in modules stays as the image has it, or comes from the kernel's folder.
+_BUILT_IN = ("modules.builtin", "modules.builtin.bin")
 
 
 def has_virtio(contents: Contents, modules: Modules) -> bool:
@@ -55,11 +53,14 @@ def splice(
     exact: then the guest's own tool has to make a new one.
     """
     contents = image.contents
-    added = _modules(contents, modules, files)
-    for path, data in (replace or {}).items():
-        if contents.files.get(contents.resolve(path)) != data:
-            added[contents.resolve(path)] = data
-    return _append(image, archive(_folders(contents, added), added)) if added else image.data
+    changed = {contents.resolve(path): data for path, data in (replace or {}).items()}
+    added = {path: data for path, data in changed.items() if contents.files.get(path) != data}
+    names = lacking(contents, modules)
+    if names:
+        added |= _modules(contents, modules, names, files)
+        loaded = names if contents.tool is Tool.nash else boot_modules(modules)
+        added |= loading(contents, {**contents.files, **changed}, loaded)
+    return _append(image, archive(_members(contents, added))) if added else image.data
 
 
 def lacking(contents: Contents, modules: Modules) -> tuple[str, ...]:
@@ -81,49 +82,51 @@ def _disk(modules: Modules) -> tuple[str, ...]:
     return SCSI_BOOT if modules.driver("blk") is Driver.missing else BLK_BOOT
 
 
-def _modules(contents: Contents, modules: Modules, files: Files) -> dict[str, bytes]:
-    """Return the files that make the image find and load the modules that it lacks."""
-    names = lacking(contents, modules)
-    if not names:
-        return {}
-    _refuse_strange(contents, modules)
-    folder = contents.resolve(f"lib/modules/{modules.version}")
-    index = [name for name in files.listdir(modules.folder) if name.startswith(_INDEX)]
-    paths = [*_paths(modules, names), *index]
-    added = {
-        posixpath.join(folder, path): _read(files, posixpath.join(modules.folder, path))
-        for path in paths
-    }
-    if contents.tool is Tool.initramfs_tools:
-        path = contents.resolve(_FORCED)
-        text = contents.files.get(path, b"").decode(errors="surrogateescape")
-        text = initramfs_tools(text, boot_modules(modules))
-        added[path] = text.encode(errors="surrogateescape")
-    return added
-
-
-def _refuse_strange(contents: Contents, modules: Modules) -> None:
-    """The kernel's full index replaces the image's own, so it must know all that is there.
-
-    It does not if a module was removed since, or if the tool has expanded the modules, as
-    mkinitcpio can.
-    """
+def _modules(
+    contents: Contents, modules: Modules, names: Iterable[str], files: Files
+) -> dict[str, bytes]:
+    """Return the modules as files of the image, and the index that finds them."""
     if not modules.indexed:
         raise InitramfsError(f"{modules.folder}/modules.dep: no such file")
-    strange = set(contents.modules(modules.version).values()) - set(modules.paths.values())
-    if strange:
-        raise InitramfsError(f"{modules.folder}/modules.dep does not name {min(strange)}")
-    if contents.tool is Tool.unknown:
-        raise InitramfsError("made by an unknown tool, which may not load what is added")
-    if contents.tool is not Tool.initramfs_tools and not contents.has_udev:
-        raise InitramfsError("has no udev, so nothing would load what is added")
-
-
-def _paths(modules: Modules, names: Iterable[str]) -> Iterator[str]:
+    added = {}
     for name in names:
         if name not in modules.paths:
             raise InitramfsError(f"{modules.folder}/modules.dep names no file for {name}")
-        yield modules.paths[name]
+        path = modules.paths[name]
+        data = _read(files, f"{modules.folder}/{path}")
+        if contents.tool is Tool.nash:
+            path = f"{name}.ko"  # its insmod takes a file
+        added[path] = data
+    if contents.tool is not Tool.nash:
+        added |= _index(contents, modules, names, files)
+    folder = contents.module_folder(modules.version)
+    return {f"{folder}/{path}": data for path, data in added.items()}
+
+
+def _index(
+    contents: Contents, modules: Modules, names: Iterable[str], files: Files
+) -> dict[str, bytes]:
+    """Return the index of the modules in the image and of those that are added.
+
+    The image's own is replaced by it, so the kernel's must know all that is there. It does not if
+    a module was removed since.
+    """
+    paths = dict(contents.modules(modules.version))
+    strange = paths.keys() - modules.paths.keys()
+    if strange:
+        raise InitramfsError(f"{modules.folder}/modules.dep does not name {min(strange)}")
+    paths |= {name: modules.paths[name] for name in names}
+    needs = {
+        paths[name]: [paths[other] for other in reversed(modules.needs[name]) if other in paths]
+        for name in modules.paths
+        if name in paths
+    }
+    found = index(needs, _read(files, f"{modules.folder}/modules.alias"))
+    folder = contents.module_folder(modules.version)
+    for name in _BUILT_IN:
+        if f"{folder}/{name}" not in contents.paths and name in files.listdir(modules.folder):
+            found[name] = _read(files, f"{modules.folder}/{name}")
+    return found
 
 
 def _read(files: Files, path: str) -> bytes:
@@ -133,13 +136,20 @@ def _read(files: Files, path: str) -> bytes:
         raise InitramfsError(f"{path}: no such file") from error
 
 
-def _folders(contents: Contents, added: Iterable[str]) -> list[str]:
-    """Return the folders that the files need and the image has not, each after its parent."""
+def _members(contents: Contents, added: Mapping[str, bytes]) -> Iterator[Entry]:
+    """Yield the folders that the files need and the image has not, then the files.
+
+    A file that is there keeps its mode: /init must stay executable.
+    """
     parents = set()
     for path in added:
         while (path := posixpath.dirname(path)) and path not in contents.paths:
             parents.add(path)
-    return sorted(parents)
+    for path in sorted(parents):
+        yield Entry(path, modes.S_IFDIR | 0o755, None)
+    for path, data in added.items():
+        mode = contents.paths.get(path, 0o644)
+        yield Entry(path, modes.S_IFREG | modes.S_IMODE(mode), data)
 
 
 def _append(image: Initramfs, appended: bytes) -> bytes:
@@ -148,4 +158,5 @@ def _append(image: Initramfs, appended: bytes) -> bytes:
         raise InitramfsError("is an lzma stream, behind which some kernels read nothing")
     if tail.compression is Compression.lz4:
         return image.data[: tail.end] + lz4_stream(bytes(-tail.expanded % 4) + appended)
-    return image.data[: tail.end] + bytes(-tail.end % 4) + appended
+    kind = tail.compression  # one that this kernel surely knows
+    return image.data[: tail.end] + bytes(-tail.end % 4) + compressed(appended, kind)

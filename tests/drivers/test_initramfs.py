@@ -28,7 +28,7 @@ def test_an_image_is_read_in_every_compression(kind: Compression) -> None:
         "conf/modules": b"xen-blkfront\next4\n",
     }
     assert contents.tool is Tool.initramfs_tools
-    assert contents.has_udev
+    assert contents.has_hotplug
     assert contents.tail.compression is kind
     assert contents.tail.end == len(data)
     assert contents.tail.expanded == len(newc(debian()))
@@ -78,13 +78,19 @@ def test_a_folder_with_something_in_it_is_not_replaced() -> None:
         ({"lib/dracut-lib.sh": b""}, Tool.dracut),
         ({"lib": "usr/lib", "lib/dracut": None}, Tool.dracut),
         ({"init_functions": b""}, Tool.mkinitcpio),
-        ({"run_all.sh": b""}, Tool.unknown),
+        ({"init": "usr/lib/systemd/systemd", "buildconfig": b""}, Tool.mkinitcpio),
+        ({"run_all.sh": b"", "boot/03-block.sh": b""}, Tool.suse),
+        ({"bin/nash": b"\x7fELF"}, Tool.nash),
+        ({"bin": "usr/bin", "usr/bin/initrd-sh-functions": b""}, Tool.make_initrd),
+        ({"etc/booster.init.yaml": b""}, Tool.booster),
+        ({"etc/initrd.defaults": b""}, Tool.genkernel),
+        ({"linuxrc": b""}, Tool.unknown),
     ],
 )
 def test_the_tool_is_known_by_what_it_leaves(members: Members, tool: Tool) -> None:
     contents = look(newc(members))
     assert contents.tool is tool
-    assert not contents.has_udev
+    assert not contents.has_hotplug
 
 
 def test_only_small_files_that_configure_are_kept() -> None:
@@ -92,11 +98,13 @@ def test_only_small_files_that_configure_are_kept() -> None:
         "etc/cmdline.d/95root-dev.conf": b"root=/dev/xvda1",
         "./usr/lib/dracut/hooks/initqueue/finished/devexists.sh": b"xvda1",
         "etc/large": bytes(70_000),
-        "init": b"#!/bin/sh",
+        "init": b"#!/bin/nash",
+        "sbin/init": b"#!/bin/sh",
     }
     assert list(look(newc(members)).files) == [
         "etc/cmdline.d/95root-dev.conf",
         "usr/lib/dracut/hooks/initqueue/finished/devexists.sh",
+        "init",
     ]
 
 
