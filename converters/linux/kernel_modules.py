@@ -8,9 +8,16 @@ from collections.abc import Callable
 
 from converters.linux.conversion import Conversion
 from v2v.changes import Draft
+from v2v.model import Bus
 
 _LISTS = ("/etc/modules", "/etc/modules-load.d/*.conf", "/etc/initramfs-tools/modules")
 _ALIASES = ("/etc/modprobe.d/*", "/etc/modprobe.conf", "/etc/modules.conf")
+_MODPROBE_CONF = "/etc/modprobe.conf"
+_DISK_ALIAS = re.compile(
+    r"^(?P<alias>alias[ \t]+scsi_hostadapter\d*[ \t]+)(?P<driver>\S+)", re.MULTILINE
+)
+_NIC_ALIAS = re.compile(r"^(?P<alias>alias[ \t]+eth\d+[ \t]+)\S+", re.MULTILINE)
+_DISK_DRIVERS = {Bus.virtio: "virtio_blk", Bus.scsi: "virtio_scsi"}
 _SYSCTL = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf")
 _OLD = re.compile(
     r"xen(_.*|fs|blk|net|bus.*)?|vmw_(?!vsock_virtio).*|vmxnet\d?|vmci|vmhgfs|vmmemctl|vmblock|vmwgfx"
@@ -32,6 +39,26 @@ def unload_old_drivers(draft: Draft, conversion: Conversion) -> None:
         return not (words and _OLD.fullmatch(words[0].replace("-", "_")))
 
     _filter(draft, _LISTS, keep, "drivers of the old hypervisor do not load on KVM")
+
+
+def rename_driver_aliases(draft: Draft, conversion: Conversion) -> None:
+    """Name virtio where modprobe.conf says which driver eth0 or the disks have.
+
+    RHEL 4 and 5 load the card's driver by its alias, and mkinitrd takes the disks' from there.
+    """
+    if conversion.kernel is None or not draft.is_file(_MODPROBE_CONF):
+        return
+    text = draft.text(_MODPROBE_CONF)
+    disks = [match["driver"] for match in _DISK_ALIAS.finditer(text)]
+    if not (disks or _NIC_ALIAS.search(text)):
+        return
+    if conversion.capabilities.net_model == "virtio":
+        text = _NIC_ALIAS.sub(r"\g<alias>virtio_net", text)
+    driver = _DISK_DRIVERS.get(conversion.capabilities.block_bus)
+    if driver is not None and driver not in disks:
+        text = _DISK_ALIAS.sub(rf"\g<alias>{driver}", text, count=1)
+        text += "" if disks else f"alias scsi_hostadapter {driver}\n"
+    draft.write(_MODPROBE_CONF, text, why="the guest's disks and cards have virtio's drivers")
 
 
 def drop_driver_aliases(draft: Draft, conversion: Conversion) -> None:

@@ -18,8 +18,8 @@ from typing import TypedDict
 import converters
 from drivers.compression import Compression
 from drivers.virtio import module_name
+from tests.converters.ramdisks import image, maker
 from tests.drivers import grub_files
-from tests.drivers.images import Members, compressed, newc
 from v2v.changes import Plan, RunCommand, WriteBootCode
 from v2v.files import DictFiles, Link
 from v2v.model import (
@@ -75,6 +75,9 @@ class KernelText(TypedDict, total=False):
     initramfs: Sequence[str] | None  # modules in it; null: there is none
     initramfs_files: Mapping[str, str]
     compression: str
+    tool: str  # of ramdisks.py
+    image: str  # paths, where the names are not Debian's
+    initramfs_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +108,16 @@ class Case:
         return replace(self, guest=guest)
 
     def _made(self, argv: Sequence[str]) -> bytes:
-        assert argv[:3] == ("update-initramfs", "-u", "-k")
+        version = next(
+            name for name in self.files.listdir("/lib/modules") if any(name in w for w in argv)
+        )
         modules = [line.partition(":")[0] for line in _GROUPS["virtio"].splitlines()]
         links = {
             f"lib{path.removeprefix('/etc')}": content.decode()
             for path, content in self.files.content.items()
             if path.endswith(".link") and isinstance(content, bytes)
         }
-        return image(argv[3], modules, links, Compression.gzip)
+        return image(version, modules, links, Compression.gzip, maker(argv))
 
 
 def load(name: str) -> Case:
@@ -147,41 +152,35 @@ def kernel_files(version: str, kernel: KernelText) -> dict[str, bytes | str | Li
     folder = f"/lib/modules/{version}"
     options = "".join(f"CONFIG_{option}=y\n" for option in kernel.get("options", ()))
     content: dict[str, bytes | str | Link] = {
-        f"/boot/vmlinuz-{version}": "kernel",
+        kernel.get("image", f"/boot/vmlinuz-{version}"): _kernel(version),
         f"/boot/config-{version}": options,
         f"{folder}/modules.dep": dep,
+        f"{folder}/modules.alias": "alias virtio:d00000002v* virtio_blk\n",
         f"{folder}/modules.builtin": "",
         **{f"{folder}/{path}": path for path in paths.values()},
     }
     inside = kernel.get("initramfs")
     if inside is not None:
-        content[f"/boot/initrd.img-{version}"] = image(
+        content[kernel.get("initramfs_path", f"/boot/initrd.img-{version}")] = image(
             version,
             [paths[module_name(name)] for name in inside],
             kernel.get("initramfs_files", {}),
             Compression(kernel.get("compression", "gzip")),
+            kernel.get("tool", "initramfs-tools"),
         )
     return content
 
 
-def image(
-    version: str, modules: Sequence[str], files: Mapping[str, str], compression: Compression
-) -> bytes:
-    """Return an initramfs as initramfs-tools makes it."""
-    members: dict[str, bytes | str | None] = {
-        "conf": None,
-        "conf/conf.d": None,
-        "conf/initramfs.conf": b"MODULES=list\n",
-        "conf/modules": b"",
-        "lib": None,
-        "lib/systemd": None,
-        "lib/systemd/systemd-udevd": b"\x7fELF",
-        f"lib/modules/{version}/modules.dep": b"",
-        **{f"lib/modules/{version}/{path}": path.encode() for path in modules},
-        **{path: text.encode() for path, text in files.items()},
-    }
-    whole: Members = members
-    return compressed(newc(whole), compression)
+def _kernel(version: str) -> bytes:
+    """A kernel's image that tells its version, as x86's boot header has it."""
+    return (
+        bytes(0x202)
+        + b"HdrS"
+        + bytes(8)
+        + (0x100).to_bytes(2, "little")
+        + bytes(0x300 - 0x210)
+        + f"{version} (root@host) #1 SMP".encode()
+    )
 
 
 class NicText(TypedDict, total=False):

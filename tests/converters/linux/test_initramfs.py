@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
-from converters.linux import initramfs
+from converters.linux import initramfs, prepare
 from drivers.initramfs import look
 from tests.converters.guests import Case
 from tests.converters.linux.drafting import case, described, draft
 from v2v.changes import Draft
 from v2v.model import InitramfsMode
 
+RHEL = "vmware-rhel7-dracut-hostonly"
 XEN, LUKS, LZMA = "xen-pygrub-debian12", "vmware-luks-crypttab", "xen-pvgrub-debian9-menu-lst"
 IMAGE = "/boot/initrd.img-6.1.0-50-amd64"
 UPDATE = "/usr/sbin/update-initramfs"
@@ -69,10 +70,27 @@ def test_without_the_guests_own_tool_there_is_no_rebuild() -> None:
     assert "it lacks virtio and cannot be spliced" in drafted.blockers[0].message
 
 
-def test_only_configurations_that_choose_modules_are_told_of_virtio() -> None:
-    most = {"/etc/initramfs-tools/conf.d/driver-policy": "MODULES=most\n"}
-    drafted, _ = draft(initramfs.register_virtio, case(XEN, most))
-    assert described(drafted) == []
-    without = ("/etc/initramfs-tools/initramfs.conf",)
-    drafted, _ = draft(initramfs.register_virtio, case(XEN, {}, without=without))
-    assert described(drafted) == []
+def test_a_rebuild_of_an_encrypted_guest_keeps_its_unlocking() -> None:
+    drafted = add(case(LUKS, {}), InitramfsMode.rebuild)
+    edited, run = described(drafted)
+    assert edited == "edit /etc/crypttab"
+    assert run.startswith("run update-initramfs")
+
+
+def test_dracut_makes_an_image_that_is_not_for_the_appliance() -> None:
+    lines = described(add(case(RHEL, {}), InitramfsMode.rebuild))
+    assert lines == [
+        "run dracut --force --no-hostonly --add-drivers 'virtio_pci virtio_blk virtio_scsi sd_mod "
+        "virtio_net' /boot/initramfs-3.10.0-1160.el7.x86_64.img 3.10.0-1160.el7.x86_64"
+    ]
+
+
+def test_a_card_keeps_its_name_in_dracuts_image() -> None:
+    image = "/boot/initramfs-3.10.0-1160.el7.x86_64.img"
+    rules = "/etc/udev/rules.d/70-persistent-net.rules"
+    guest = case(RHEL, {})
+    drafted = Draft(guest.files)
+    conversion = prepare(drafted, guest.machine, guest.guest, InitramfsMode.auto)
+    drafted.write(rules, "# edited\n", why="it is asked for")
+    initramfs.add_virtio(drafted, conversion)
+    assert look(drafted.read(image)).files[rules[1:]] == b"# edited\n"
