@@ -22,7 +22,7 @@ _WORDS = st.sampled_from(
 _TEXTS = st.one_of(st.text(), st.lists(_WORDS).map(" ".join), st.lists(_WORDS).map("\n".join))
 
 
-@pytest.mark.parametrize("reader", {reader for _, reader in READERS} | {read_ifupdown})
+@pytest.mark.parametrize("reader", tuple(dict.fromkeys((read_ifupdown, *(reader for _, reader in READERS))))
 @given(text=_TEXTS)
 def test_no_reader_crashes_on_any_text(reader: Reader, text: str) -> None:
     named = Named(path="/etc/net/ifaces/x/ifcfg-eth0")
