@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real guests boot before they are converted, on the nearest to their old hardware in QEMU.
+
+A guest that never booted would prove nothing. Xen's own disks are IDE here, as in its BIOS.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import v2v
+from fixtures.build import RECIPES, guest
+from fixtures.debian import guestfish
+from fixtures.programs import run
+from v2v.model import Bus, Firmware, Hypervisor
+from v2v.proof import Level, verify
+
+pytestmark = pytest.mark.guest
+
+_PARAVIRTUAL = {"xen-web"}  # only Xen starts it
+_DOMAIN = """\
+<domain type="kvm">
+  <name>{name}</name>
+  <memory unit="MiB">1024</memory>
+  <vcpu>2</vcpu>
+  <os{firmware}><type arch="x86_64" machine="{machine}">hvm</type><boot dev="hd"/></os>
+  <features><acpi/></features>
+  <cpu mode="host-model"/>
+  <devices>
+    {disks}
+    <controller type="scsi" model="{scsi}"/>
+    <interface type="network"><mac address="{mac}"/><model type="{nic}"/></interface>
+    <serial type="pty"/>
+    <video><model type="vga"/></video>
+  </devices>
+</domain>
+"""
+_DISK = """\
+<disk type="file"><driver type="{format}"/><source file="{path}"/>
+      <target dev="{bus}{letter}" bus="{kind}"/></disk>"""
+# A new machine has not the boot entry that the guest's installer wrote into the old one's memory.
+_FALLBACK = """\
+mount /dev/sda1 /
+mkdir-p /EFI/BOOT
+glob cp /EFI/debian/shimx64.efi /EFI/BOOT/BOOTX64.EFI
+glob cp /EFI/debian/grubx64.efi /EFI/BOOT/grubx64.efi
+"""
+
+
+def _domain(source: Path, folder: Path) -> str:
+    machine = v2v.open(source)
+    text = source.read_text()
+    bus = Bus.ide if machine.hypervisor is Hypervisor.xen else machine.disks[0].controller
+    assert bus is not None
+    efi = machine.firmware is Firmware.efi
+    disks = []
+    for letter, disk in zip("abcd", machine.disks, strict=False):
+        assert disk.format is not None
+        path, form = Path(disk.path), disk.format.value
+        if efi:
+            path, form = folder / f"{letter}.img", "raw"
+            run("qemu-img", "convert", "-O", "raw", disk.path, path)
+            guestfish(_FALLBACK, path)
+        prefix = "hd" if bus is Bus.ide else "sd"
+        disks.append(
+            _DISK.format(format=form, path=path, bus=prefix, letter=letter, kind=bus.value)
+        )
+    return _DOMAIN.format(
+        name=machine.name,
+        firmware=' firmware="efi"' if efi else "",
+        machine="pc" if bus is Bus.ide else "q35",
+        disks="\n    ".join(disks),
+        scsi="lsisas1068" if "lsisas1068" in text else "vmpvscsi",
+        mac=machine.nics[0].mac,
+        nic=machine.nics[0].model,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - _PARAVIRTUAL))
+def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
+    (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx"))
+    domain = tmp_path / "domain.xml"
+    domain.write_text(_domain(source, tmp_path))
+    evidence = verify(domain, timeout=400)
+    assert evidence.booted, evidence
+    assert evidence.level in (Level.login, Level.network), evidence
