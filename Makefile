@@ -14,7 +14,7 @@ BIN := .venv/bin
 PACKAGES := python3-venv python3-guestfs python3-hivex python3-libvirt python3-lxml python3-lz4 \
 	python3-tqdm python3-yaml python3-zstandard libguestfs-tools libguestfs-xfs linux-image-cloud-amd64 ovmf \
 	qemu-system-x86 qemu-utils seabios osinfo-db \
-	mmdebstrap debian-archive-keyring e2fsprogs fdisk \
+	mmdebstrap debian-archive-keyring zstd e2fsprogs btrfs-progs fdisk \
 	busybox-static codespell libvirt-clients libxml2-utils lzop python3-selinux \
 	grub-common grub-pc-bin
 OUT ?= demo
@@ -38,8 +38,12 @@ setup: .venv/.ready ## install packages and leave the program at .venv/bin/v2v
 	@touch $@
 
 .PHONY: fixtures
-fixtures: setup ## build the real guests (kept outside the checkout)
-	@$(BIN)/python -m fixtures.build xen-web esx-app
+fixtures: setup ## build all real guests (kept outside the checkout)
+	@$(BIN)/python -m fixtures.build --all
+
+.PHONY: sources
+sources: fixtures ## boot all real guests on the hardware they come from
+	@$(BIN)/pytest -n 2 -m every
 
 .PHONY: demo
 demo: setup ## convert a real Xen guest and prove that it boots
@@ -58,11 +62,12 @@ check: setup ## lint, types and unit tests; under a minute
 	@$(BIN)/pytest -q -n 2 -m 'not guest'
 
 .PHONY: test
-test: check fixtures ## the whole suite, real guests included
-	@$(BIN)/pytest -n 2 --dist loadgroup -m guest
+test: check ## the whole suite, some real guests included
+	@$(BIN)/python -m fixtures.build xen-web esx-app
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'guest and not every'
 
 .PHONY: bench
-bench: fixtures ## compare with the installed virt-v2v, side by side
+bench: setup ## compare with the installed virt-v2v, side by side
 	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
 	@$(BIN)/python -m tests.bench
 

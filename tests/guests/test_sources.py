@@ -17,7 +17,7 @@ from fixtures.programs import run
 from v2v.model import Bus, Firmware, Hypervisor
 from v2v.proof import Level, verify
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.every]
 
 _PARAVIRTUAL = {"xen-web"}  # only Xen starts it
 _DOMAIN = """\
@@ -83,6 +83,6 @@ def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
     (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx"))
     domain = tmp_path / "domain.xml"
     domain.write_text(_domain(source, tmp_path))
-    evidence = verify(domain, timeout=400)
+    evidence = verify(domain, timeout=600)
     assert evidence.booted, evidence
     assert evidence.level in (Level.login, Level.network), evidence

@@ -20,9 +20,10 @@ _WORDS = st.sampled_from(
     </interface> 00:16:3e:00:00:01 # ; : [ * .10 \\ \n \t""".replace("\n    ", " ").split(" ")
 )
 _TEXTS = st.one_of(st.text(), st.lists(_WORDS).map(" ".join), st.lists(_WORDS).map("\n".join))
+_EACH = tuple(dict.fromkeys((read_ifupdown, *(reader for _, reader in READERS))))
 
 
-@pytest.mark.parametrize("reader", tuple(dict.fromkeys((read_ifupdown, *(reader for _, reader in READERS))))
+@pytest.mark.parametrize("reader", _EACH)
 @given(text=_TEXTS)
 def test_no_reader_crashes_on_any_text(reader: Reader, text: str) -> None:
     named = Named(path="/etc/net/ifaces/x/ifcfg-eth0")
