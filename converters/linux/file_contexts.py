@@ -24,7 +24,7 @@ _TYPES = {
     "-s": modes.S_IFSOCK,
 }
 _NONE = "<<none>>"
-_META = re.compile(r"(?:[^\\.^$?*+|\[({]|\\.)*", re.DOTALL)
+_EXACT = re.compile(r"(?:[^\\.^$?*+|\[({]|\\.)*", re.DOTALL)
 _LITERAL = re.compile(r"[^\\.^$?*+|\[({)]*(?![?*+{])")
 # What is the same in PCRE and in Python, one piece a match; an escape is of a sign, not a letter.
 _PIECE = re.compile(
@@ -64,8 +64,8 @@ class FileContexts:
 
     def __init__(self, texts: Iterable[str], aliases: Sequence[str] = ()) -> None:
         lines = [line for text in texts for line in _lines(text)]
-        exact = [line for line in lines if _META.fullmatch(line.pattern)]
-        other = [line for line in lines if not _META.fullmatch(line.pattern)]
+        exact = [line for line in lines if _EXACT.fullmatch(line.pattern)]
+        other = [line for line in lines if not _EXACT.fullmatch(line.pattern)]
         self._lines = (*reversed(exact), *reversed(other))
         self._aliases = tuple(_aliases(text) for text in aliases)
 
