@@ -16,7 +16,7 @@ from converters.linux.initramfs_copies import copies
 from converters.linux.kernel_choice import has_drivers
 from converters.linux.unlocking import unlock_in_initramfs
 from drivers.initramfs import Contents, InitramfsError, Tool
-from drivers.modules import Modules, read_modules
+from drivers.modules import read_modules
 from drivers.rebuild import rebuild
 from drivers.splice import boot_modules, lacking, splice
 from v2v.changes import Draft
@@ -56,14 +56,7 @@ def _ready(draft: Draft, conversion: Conversion, kernel: Kernel, path: str) -> N
         reason = "it is asked for"
     except InitramfsError as error:
         reason = str(error)
-    if conversion.initramfs is InitramfsMode.splice:
-        draft.block(
-            "E-INITRAMFS",
-            f"{path}: it cannot be spliced: {reason}",
-            hint="let it be rebuilt: --initramfs auto",
-        )
-    else:
-        _rebuild(draft, kernel, modules, contents, reason)
+    _rebuild(draft, conversion, kernel, contents, reason)
 
 
 def _differ(contents: Contents, copies: Mapping[str, bytes]) -> bool:
@@ -90,20 +83,26 @@ def _nic_names(
 
 
 def _rebuild(
-    draft: Draft, kernel: Kernel, modules: Modules, contents: Contents | None, reason: str
+    draft: Draft, conversion: Conversion, kernel: Kernel, contents: Contents | None, reason: str
 ) -> None:
     """Draft the command that makes the image anew; ``contents`` if the old one can be read."""
     path = kernel.initramfs or ""
     tool = rebuild(draft, Tool.unknown if contents is None else contents.tool)
-    if tool is None:
-        draft.block(
-            "E-INITRAMFS",
-            f"{path}: it lacks virtio and cannot be spliced: {reason}",
-            hint="the guest has no tool for it; make one with virtio_blk before converting",
-        )
+    if conversion.initramfs is InitramfsMode.splice:
+        fact, hint = "it cannot be spliced", "let it be rebuilt: --initramfs auto"
+    elif tool is None:
+        fact = "it lacks virtio and cannot be spliced"
+        hint = "the guest has no tool for it; make one with virtio_blk before converting"
+    else:
+        if tool.tool is Tool.initramfs_tools:
+            unlock_in_initramfs(draft, contents)
+        modules = read_modules(draft, kernel.version)
+        names = (*boot_modules(modules), *modules.closure(("virtio_net",))[-1:])
+        why = f"kernel {kernel.version} must find its disks on KVM; no splice, since: {reason}"
+        draft.run(*tool.command(kernel.version, path, kernel.image, names), why=why, makes=path)
         return
-    if tool.tool is Tool.initramfs_tools:
-        unlock_in_initramfs(draft, contents)
-    names = (*boot_modules(modules), *modules.closure(("virtio_net",))[-1:])
-    why = f"kernel {kernel.version} must find its disks on KVM; no splice, since: {reason}"
-    draft.run(*tool.command(kernel.version, path, kernel.image, names), why=why, makes=path)
+    if kernel is conversion.kernel:
+        draft.block("E-INITRAMFS", f"{path}: {fact}: {reason}", hint=hint)
+    else:
+        message = f"{path}: {fact}, so kernel {kernel.version} will not boot on KVM: {reason}"
+        draft.warn("W-INITRAMFS", message, hint=hint)

@@ -94,3 +94,21 @@ def test_a_card_keeps_its_name_in_dracuts_image() -> None:
     drafted.write(rules, "# edited\n", why="it is asked for")
     initramfs.add_virtio(drafted, conversion)
     assert look(drafted.read(image)).files[rules[1:]] == b"# edited\n"
+
+
+def test_another_kernels_initramfs_stops_no_conversion() -> None:
+    name = "xen-kernels-saved-default"
+    guest = case(name, {}, without=(UPDATE,))
+    drafted = Draft(guest.files)
+    conversion = prepare(drafted, guest.machine, guest.guest, InitramfsMode.auto)
+    assert conversion.kernel is not None
+    others = [
+        kernel
+        for kernel in conversion.guest.kernels
+        if kernel is not conversion.kernel and kernel.initramfs
+    ]
+    broken = {kernel.initramfs or "": "no archive" for kernel in others}
+    drafted, _ = draft(initramfs.add_virtio, case(name, broken, without=(UPDATE,)))
+    assert drafted.blockers == []
+    assert {found.code for found in drafted.warnings} == {"W-INITRAMFS"}
+    assert "will not boot on KVM: " in drafted.warnings[0].message
