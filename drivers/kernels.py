@@ -15,7 +15,7 @@ from drivers.initramfs import Initramfs, InitramfsError, read_initramfs
 from drivers.modules import Modules, read_modules
 from drivers.splice import has_virtio
 from drivers.virtio import DEVICES
-from v2v.files import Files, realpath
+from v2v.files import Files, real_file
 from v2v.model import Kernel
 
 _IMAGE = re.compile(r"(?P<kind>vmlinuz|kernel|Image|vmlinux)-(?P<label>.+)")
@@ -61,7 +61,7 @@ def kernels(files: Files, ramdisks: Ramdisks, *, default: str | None) -> tuple[K
     versions = files.listdir("/lib/modules")
     found = []
     for label, image in _images(names).items():
-        if _file(files, image) is None:
+        if real_file(files, image) is None:
             continue
         version = _version(files, versions, label, image)
         modules = read_modules(files, version)
@@ -101,20 +101,10 @@ def _images(names: Iterable[str]) -> dict[str, str]:
     return images
 
 
-def _file(files: Files, path: str) -> str | None:
-    """Return the path of the file that a path leads to, None if it leads nowhere."""
-    try:
-        real = realpath(files, path)
-    except FileNotFoundError:
-        return None
-    found = files.stat(real)
-    return real if found is not None and found.is_file else None
-
-
 def _same(files: Files, image: str, default: str) -> bool:
     if posixpath.basename(image) == posixpath.basename(default):
         return True
-    return _file(files, image) == _file(files, default)
+    return real_file(files, image) == real_file(files, default)
 
 
 def _version(files: Files, versions: Iterable[str], label: str, image: str) -> str:

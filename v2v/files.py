@@ -83,6 +83,16 @@ def realpath(files: Files, path: str) -> str:
     return done
 
 
+def real_file(files: Files, path: str) -> str | None:
+    """Return the path of the regular file that a path leads to, None if it leads nowhere."""
+    try:
+        real = realpath(files, path)
+    except FileNotFoundError:
+        return None
+    found = files.stat(real)
+    return real if found is not None and found.is_file else None
+
+
 class DictFiles:
     """A guest made of a dict: path to content, or to a ``Link``; parents come by themselves.
 

@@ -274,7 +274,7 @@ class Guest:
         str, ...
     ] = ()  # of these, the ones with GRUB's boot code in their first sector
     boot_areas: tuple[BootArea | None, ...] = ()  # of each disk, None: it has no partition table
-    bootloader: Bootloader = Bootloader.none
+    bootloader: Bootloader = Bootloader.none  # it and its menu are found by the converter
     bootloader_config: str | None = None
     kernels: tuple[Kernel, ...] = ()
 

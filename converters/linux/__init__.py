@@ -13,11 +13,12 @@ from dataclasses import replace
 
 from converters.linux import (
     boot_code,
+    boot_menu,
+    bootloaders,
     consoles,
     disks,
     display,
     firstboot,
-    grub,
     hypervisor_tools,
     initramfs,
     initramfs_config,
@@ -27,11 +28,12 @@ from converters.linux import (
     packages,
     selinux,
 )
+from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import disk_names
 from drivers.kernels import Ramdisks, kernels
 from v2v.changes import Draft
-from v2v.model import Capabilities, Guest, InitramfsMode, Machine
+from v2v.model import Bootloader, Capabilities, Guest, InitramfsMode, Machine
 
 Step = Callable[[Draft, Conversion], None]
 
@@ -42,10 +44,9 @@ STEPS: tuple[Step, ...] = (
     disks.rename_resume_device,
     disks.widen_lvm_filters,
     disks.forget_old_devices,
-    grub.edit_menus,
-    grub.edit_environment,
-    grub.edit_defaults,
-    grub.set_default_kernel,
+    boot_menu.edit_menus,
+    boot_menu.edit_defaults,
+    boot_menu.set_default_kernel,
     consoles.move_inittab,
     consoles.allow_root_login,
     consoles.move_systemd_gettys,
@@ -92,13 +93,25 @@ def convert(
 def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -> Conversion:
     """Return what the steps need to know: kernels, the one to boot, packages, names of disks."""
     ramdisks = Ramdisks(draft)
-    found = kernels(draft, ramdisks, default=grub.default_image(draft, guest))
-    guest = replace(guest, kernels=found)
-    kernel = kernel_choice.choose(found, lambda kernel: grub.has_entry(draft, guest, kernel))
+    loaders = bootloaders.find(draft, guest)
+    loader = next(iter(loaders), None)
+    entries = () if loader is None else loader.entries(draft)
+    default = None if loader is None else loader.default(draft)
+    found = kernels(draft, ramdisks, default=None if default is None else default.image)
+    guest = replace(
+        guest,
+        kernels=found,
+        bootloader=Bootloader.none if loader is None else loader.kind,
+        bootloader_config=None if loader is None else loader.config,
+    )
+    kernel = kernel_choice.choose(
+        found, lambda kernel: entry_of(draft, entries, kernel) is not None
+    )
     capabilities = kernel_choice.capabilities(kernel)
     return Conversion(
         machine=machine,
         guest=guest,
+        loaders=loaders,
         kernel=kernel,
         capabilities=capabilities,
         names=disk_names(machine, guest, capabilities.block_bus),

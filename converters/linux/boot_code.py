@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from converters.linux.boot_menu import asks_passphrase
 from converters.linux.conversion import Conversion
-from converters.linux.grub import asks_passphrase, warn_unknown
+from converters.linux.disks import warn_unknown
 from converters.linux.kernel_cmdline import (
     rename_disks,
     with_serial,

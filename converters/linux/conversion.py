@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from converters.linux.bootloaders.menu import Loader
 from converters.linux.disk_names import DiskNames
 from drivers.kernels import Ramdisks
+from v2v.hardware import target_firmware
 from v2v.model import Capabilities, Firmware, Guest, Hypervisor, InitramfsMode, Kernel, Machine
 
 
@@ -17,6 +19,7 @@ class Conversion:
 
     machine: Machine
     guest: Guest  # with its kernels
+    loaders: tuple[Loader, ...]  # the one that starts the guest first
     kernel: Kernel | None  # the one that the converted guest boots
     capabilities: Capabilities
     names: DiskNames
@@ -30,9 +33,8 @@ class Conversion:
 
     @property
     def efi(self) -> bool:
-        """Tell whether the target starts with UEFI: as the source says, else as the disks look."""
-        said = self.machine.firmware
-        return (self.guest.firmware if said is Firmware.unknown else said) is Firmware.efi
+        """Tell whether the target starts with UEFI."""
+        return target_firmware(self.machine, self.guest) is Firmware.efi
 
     @property
     def systemd(self) -> bool:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from converters.linux import disk_tables
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import DiskNames, Edited
-from converters.linux.grub import warn_unknown
 from v2v.changes import Draft
 
 _RESUME = ("/etc/initramfs-tools/initramfs.conf", "/etc/initramfs-tools/conf.d/*",
@@ -18,6 +17,16 @@ _UNITS = ("/etc/systemd/system/*.mount", "/etc/systemd/system/*.automount")
 _CACHES = ("/etc/blkid/blkid.tab", "/etc/blkid.tab", "/etc/lvm/cache/.cache",
            "/etc/lvm/devices/system.devices")  # fmt: skip
 _DEVICE_MAPS = ("/boot/grub/device.map", "/boot/grub2/device.map")
+
+
+def warn_unknown(draft: Draft, path: str, unknown: Iterable[str]) -> None:
+    """Warn of names of disks that the source does not have."""
+    for name in dict.fromkeys(unknown):
+        draft.warn(
+            "W-DISK-NAME",
+            f"{path}: {name} is none of the source's disks, or its partition cannot be told",
+            hint="it stays as it is; name it by UUID in the guest if it is needed",
+        )
 
 
 def _rename(

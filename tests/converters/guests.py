@@ -25,7 +25,6 @@ from v2v.files import DictFiles, Link
 from v2v.model import (
     Boot,
     BootArea,
-    Bootloader,
     BootMethod,
     Disk,
     Filesystem,
@@ -208,8 +207,6 @@ class GuestText(TypedDict, total=False):
     filesystems: Sequence[Sequence[str | None]]
     disks: Sequence[str]
     grub_disks: Sequence[str]
-    bootloader: str
-    bootloader_config: str
 
 
 def _machine(said: MachineText) -> Machine:
@@ -248,8 +245,6 @@ def _guest(said: GuestText) -> Guest:
         disks=tuple(said["disks"]),
         grub_disks=tuple(said.get("grub_disks", ())),
         boot_areas=tuple(BootArea(1, 2047) for _ in said["disks"]),
-        bootloader=Bootloader(said.get("bootloader", "grub2")),
-        bootloader_config=said.get("bootloader_config", "/boot/grub/grub.cfg"),
     )
 
 

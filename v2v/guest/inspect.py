@@ -18,7 +18,7 @@ from v2v.files import Files, realpath
 from v2v.guest.files import GuestFiles
 from v2v.guest.layout import HEAD_BYTES, boot_area, firmware, has_grub
 from v2v.guest.session import Session
-from v2v.model import Bootloader, Filesystem, Guest, Machine, OsType
+from v2v.model import Filesystem, Guest, Machine, OsType
 from v2v.osrelease import Release, read_release
 from v2v.units import iec
 
@@ -29,12 +29,6 @@ _NOT_MOUNTABLE = frozenset(
 )
 _ELF_MACHINES = {3: "i686", 21: "ppc64", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64",
                  243: "riscv64"}  # fmt: skip
-_BOOTLOADERS = (
-    ("/boot/grub/grub.cfg", Bootloader.grub2),
-    ("/boot/grub2/grub.cfg", Bootloader.grub2),
-    ("/boot/grub/menu.lst", Bootloader.grub_legacy),
-    ("/boot/grub/grub.conf", Bootloader.grub_legacy),
-)
 _MIB = 1 << 20
 MIN_FREE_INODES = 100
 
@@ -64,7 +58,6 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
     if chosen.type is OsType.linux:
         mountpoints |= _mount_others(session, files, names)
     release = read_release(files) or Release(chosen.type, "", chosen.type)
-    bootloader, config = _bootloader(files)
     guest = Guest(
         type=chosen.type,
         distro=release.id,
@@ -79,8 +72,6 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
         disks=disks,
         grub_disks=tuple(disk for disk in disks if has_grub(heads[disk])),
         boot_areas=tuple(boot_area(heads[disk]) for disk in disks),
-        bootloader=bootloader,
-        bootloader_config=config,
     )
     return guest, files
 
@@ -174,14 +165,6 @@ def _arch(files: Files) -> str:
         return "unknown"
     order = ">" if header[5] == 2 else "<"
     return _ELF_MACHINES.get(struct.unpack_from(f"{order}H", header, 18)[0], "unknown")
-
-
-def _bootloader(files: Files) -> tuple[Bootloader, str | None]:
-    for path, kind in _BOOTLOADERS:
-        found = files.stat(realpath(files, path))
-        if found is not None and found.is_file:
-            return kind, realpath(files, path)
-    return Bootloader.none, None
 
 
 def space_findings(session: Session, guest: Guest) -> tuple[Finding, ...]:

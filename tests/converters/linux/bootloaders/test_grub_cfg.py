@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from converters.linux import grub_menu
+from converters.linux.bootloaders import grub_cfg
 
 MENU = """\
 if [ "${next_entry}" ] ; then
@@ -42,15 +42,16 @@ menuentry 'Windows' {
 
 
 def test_entries_of_submenus_are_found_with_their_paths() -> None:
-    found = grub_menu.entries(MENU)
+    found = grub_cfg.entries(MENU)
     assert [(entry.path, entry.image, entry.numbers) for entry in found][:4] == [
         (("simple",), "/vmlinuz-6", (0,)),
         (("advanced", "six"), "/vmlinuz-6", (1, 0)),
         (("advanced", "five"), "/vmlinuz-5", (1, 1)),
         (("Memory test",), "/memtest86+.bin", (2,)),
     ]
-    assert found[0].initrd == "/initrd.img-6"
-    assert found[2].initrd is None
+    assert found[0].initrds == ("/initrd.img-6",)
+    assert found[2].initrds == ()
+    assert found[4].initrds == ("/initrd.img-6",)
 
 
 @pytest.mark.parametrize(
@@ -65,88 +66,36 @@ def test_entries_of_submenus_are_found_with_their_paths() -> None:
     ],
 )
 def test_the_default_is_a_number_a_title_or_an_id(default: str, image: str) -> None:
-    text = grub_menu.set_default(MENU, default)
-    entry = grub_menu.default_entry(text, {})
+    text = grub_cfg.with_default(MENU, default)
+    entry = grub_cfg.default_entry(grub_cfg.entries(text), text, {})
     assert entry is not None
     assert entry.image == image
 
 
 def test_setting_the_default_leaves_the_entry_for_one_boot_alone() -> None:
-    new = grub_menu.set_default(MENU, "advanced>five")
+    new = grub_cfg.with_default(MENU, "advanced>five")
     assert 'set default="${next_entry}"' in new
     assert new.replace('"advanced>five"', '"0"') == MENU
 
 
 def test_a_saved_default_is_read_from_the_environment() -> None:
     text = MENU.replace('set default="0"', 'set default="${saved_entry}"')
-    assert grub_menu.uses_saved(text)
-    entry = grub_menu.default_entry(text, {"saved_entry": "advanced>five"})
+    assert grub_cfg.uses_saved(text)
+    entry = grub_cfg.default_entry(grub_cfg.entries(text), text, {"saved_entry": "advanced>five"})
     assert entry is not None
     assert entry.image == "/vmlinuz-5"
 
 
 def test_a_menu_without_kernels_has_no_default() -> None:
-    assert grub_menu.default_entry("insmod blscfg\nblscfg\n", {}) is None
+    assert grub_cfg.default_entry((), "insmod blscfg\nblscfg\n", {}) is None
 
 
 def test_only_kernels_with_a_root_are_edited_and_know_of_their_initramfs() -> None:
-    new = grub_menu.edit_linux(MENU, lambda args, initrd: f"{args} {initrd}")
+    new = grub_cfg.edit_linux(MENU, lambda args, initrd: f"{args} {initrd}")
     changed = [line for line in new.splitlines() if line not in MENU.splitlines()]
     assert changed == [
         "\tlinux\t/vmlinuz-6 root=/dev/xvda1 ro True",
         "\t\tlinux\t/vmlinuz-6 root=/dev/xvda1 ro True",
         "\t\tlinux\t/vmlinuz-5 root=/dev/xvda1 ro False",
         "\tmodule2 /vmlinuz-6 placeholder root=/dev/xvda1 ro True",
-    ]
-
-
-def test_the_environment_block_keeps_its_size() -> None:
-    block = "# GRUB Environment Block\nsaved_entry=0\nother=a\\\\b\n".ljust(1024, "#")
-    new = grub_menu.set_in_environment(block, "saved_entry", "a>b")
-    assert new is not None
-    assert len(new) == 1024
-    assert grub_menu.read_environment(new) == {"other": "a\\b", "saved_entry": "a>b"}
-    assert new.startswith("# GRUB Environment Block\n")
-
-
-def test_a_missing_environment_block_is_made_and_a_full_one_refused() -> None:
-    made = grub_menu.set_in_environment("", "saved_entry", "x")
-    assert made == "# GRUB Environment Block\nsaved_entry=x\n".ljust(1024, "#")
-    assert grub_menu.set_in_environment("", "saved_entry", "x" * 1024) is None
-
-
-LEGACY = """\
-default\t\t1
-# kopt=root=/dev/xvda1 ro
-# defoptions=quiet
-title Linux 6
-root (hd0,0)
-kernel /boot/vmlinuz-6 root=/dev/xvda1 ro
-initrd /boot/initrd.img-6
-title Linux 5
-kernel (hd0,0)/boot/vmlinuz-5 root=/dev/xvda1 ro
-title Windows
-chainloader +1
-"""
-
-
-def test_a_legacy_menu_is_read() -> None:
-    assert grub_menu.legacy_images(LEGACY) == ("/boot/vmlinuz-6", "/boot/vmlinuz-5", "")
-    assert grub_menu.legacy_default(LEGACY) == "/boot/vmlinuz-5"
-    assert grub_menu.legacy_default("title Windows\nchainloader +1\n") is None
-
-
-def test_a_legacy_default_is_set_or_added() -> None:
-    assert grub_menu.set_legacy_default(LEGACY, 0) == LEGACY.replace("\t1\n", "\t0\n", 1)
-    assert grub_menu.set_legacy_default("title x\n", 2) == "default 2\ntitle x\n"
-
-
-def test_what_update_grub_remembers_in_comments_is_edited_too() -> None:
-    new = grub_menu.edit_legacy(LEGACY, lambda args, initrd: f"{args} {initrd}")
-    changed = [line for line in new.splitlines() if line not in LEGACY.splitlines()]
-    assert changed == [
-        "# kopt=root=/dev/xvda1 ro True",
-        "# defoptions=quiet True",
-        "kernel /boot/vmlinuz-6 root=/dev/xvda1 ro True",
-        "kernel (hd0,0)/boot/vmlinuz-5 root=/dev/xvda1 ro False",
     ]

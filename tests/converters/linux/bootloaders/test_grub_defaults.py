@@ -3,7 +3,13 @@ from __future__ import annotations
 
 import re
 
-from converters.linux.grub_defaults import CMDLINE, by_uuid, edit_values, set_value, values
+from converters.linux.bootloaders.grub_defaults import (
+    CMDLINE,
+    by_uuid,
+    edit_values,
+    set_value,
+    values,
+)
 
 TEXT = """\
 # GRUB_CMDLINE_LINUX="commented"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+PATH = "/etc/default/grub"
 _ASSIGNMENT = re.compile(
     r"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<key>\w+)=)"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'#]*))",

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converters.linux import grub
+from converters.linux import boot_menu
 from tests.converters.linux.drafting import case, described, draft
 from v2v.model import Filesystem
 
 XEN = "xen-pygrub-debian12"
+KVM = "kvm-ready-debian12"
 KERNELS = "xen-kernels-default-without-virtio"
 SAVED = "xen-kernels-saved-default"
 CONFIG = "/boot/grub/grub.cfg"
@@ -15,7 +16,7 @@ CONFIG = "/boot/grub/grub.cfg"
 
 def test_a_root_that_is_no_disk_of_the_source_is_warned_of() -> None:
     menu = "menuentry 'x' {\n linux /vmlinuz root=/dev/xvdq1 console=ttyS0\n initrd /i\n}\n"
-    drafted, _ = draft(grub.edit_menus, case(XEN, {CONFIG: menu}))
+    drafted, _ = draft(boot_menu.edit_menus, case(XEN, {CONFIG: menu}))
     assert described(drafted) == []
     assert [(found.code, found.message) for found in drafted.warnings] == [
         (
@@ -31,13 +32,13 @@ def test_passphrases_are_typed_where_they_always_were() -> None:
         guest.guest,
         filesystems=(*guest.guest.filesystems, Filesystem("/dev/sda5", "crypto_LUKS", "1", None)),
     )
-    drafted, _ = draft(grub.edit_menus, replace(guest, guest=encrypted))
+    drafted, _ = draft(boot_menu.edit_menus, replace(guest, guest=encrypted))
     assert "quiet console=ttyS0,115200 console=tty0\n" in drafted.text(CONFIG)
 
 
 def test_a_default_that_the_menu_cannot_start_is_a_blocker() -> None:
     menu = "menuentry 'x' {\n linux /vmlinuz-gone root=UUID=1 console=ttyS0\n}\n"
-    drafted, _ = draft(grub.set_default_kernel, case(KERNELS, {CONFIG: menu}))
+    drafted, _ = draft(boot_menu.set_default_kernel, case(KERNELS, {CONFIG: menu}))
     assert [(found.code, found.message) for found in drafted.blockers] == [
         (
             "E-KERNEL-MENU",
@@ -47,13 +48,17 @@ def test_a_default_that_the_menu_cannot_start_is_a_blocker() -> None:
 
 
 def test_a_menu_of_another_kind_keeps_its_default() -> None:
-    drafted, _ = draft(grub.set_default_kernel, case(KERNELS, {CONFIG: "insmod blscfg\nblscfg\n"}))
+    drafted, _ = draft(
+        boot_menu.set_default_kernel, case(KERNELS, {CONFIG: "insmod blscfg\nblscfg\n"})
+    )
     assert drafted.blockers == []
     assert [found.code for found in drafted.warnings] == ["W-BOOT-MENU"]
 
 
 def test_a_saved_default_without_environment_block_makes_one() -> None:
-    drafted, _ = draft(grub.set_default_kernel, case(SAVED, {}, without=("/boot/grub/grubenv",)))
+    drafted, _ = draft(
+        boot_menu.set_default_kernel, case(SAVED, {}, without=("/boot/grub/grubenv",))
+    )
     assert described(drafted) == ["create /boot/grub/grubenv"]
     assert len(drafted.read("/boot/grub/grubenv")) == 1024
 
@@ -61,7 +66,7 @@ def test_a_saved_default_without_environment_block_makes_one() -> None:
 def test_a_full_environment_block_has_the_default_written_into_the_menu() -> None:
     full = "# GRUB Environment Block\nx=" + "y" * 900 + "\n"
     drafted, _ = draft(
-        grub.set_default_kernel, case(SAVED, {"/boot/grub/grubenv": full.ljust(1024, "#")})
+        boot_menu.set_default_kernel, case(SAVED, {"/boot/grub/grubenv": full.ljust(1024, "#")})
     )
     assert described(drafted) == [f"edit {CONFIG}", "edit /etc/default/grub"]
     assert 'set default="gnulinux-advanced-' in drafted.text(CONFIG)
@@ -70,7 +75,7 @@ def test_a_full_environment_block_has_the_default_written_into_the_menu() -> Non
 def test_kernel_options_that_do_not_fit_are_warned_of() -> None:
     block = "kernelopts=root=/dev/xvda1\nx=" + "y" * 980 + "\n"
     drafted, _ = draft(
-        grub.edit_environment, case(XEN, {"/boot/grub/grubenv": block.ljust(1024, "#")})
+        boot_menu.edit_menus, case(KVM, {"/boot/grub/grubenv": block.ljust(1024, "#")})
     )
     assert described(drafted) == []
     assert [found.message for found in drafted.warnings] == [
@@ -80,5 +85,5 @@ def test_kernel_options_that_do_not_fit_are_warned_of() -> None:
 
 def test_defaults_of_the_drop_in_folder_count() -> None:
     content = {"/etc/default/grub.d/50-cloud.cfg": 'GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"\n'}
-    drafted, _ = draft(grub.edit_defaults, case("vmware-debian12", content))
+    drafted, _ = draft(boot_menu.edit_defaults, case("vmware-debian12", content))
     assert "console" not in drafted.text("/etc/default/grub")
