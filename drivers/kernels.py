@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Finds the Linux kernels that a guest can boot: images in /boot with their modules and initramfs.
+"""Finds the Linux kernels that a guest can boot: images with their modules and initramfs.
 
-Files are looked at, not packages, so that kernels which somebody built count too. Which files
-belong together is told by their names, as the distributions' tools and GRUB's 10_linux have it.
+Files are looked at, not packages, so that kernels which somebody built count too. In /boot, names
+tell which files belong together, as the distributions' tools and GRUB's 10_linux have it. Those in
+other places are found by the boot menu's entries.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
-from drivers.initramfs import Initramfs, InitramfsError, read_initramfs
+from drivers import uki
+from drivers.initramfs import Initramfs, InitramfsError, look, read_initramfs
 from drivers.modules import Modules, read_modules
 from drivers.splice import has_virtio
 from drivers.virtio import DEVICES
@@ -25,9 +28,19 @@ _NOT_BOOTED = re.compile(
     r"rescue|kdump"
     r"|\.(old|bak|orig|save|new|hmac|sig|gz|xz|efi\.signed|dpkg-\w+|rpm(save|new|orig))$|~$"
 )
+_UNIFIED = ".efi"
 _TOKEN = re.compile(r"\d+|[A-Za-z]+")
 _BZIMAGE = 0x202, b"HdrS"
 _VERSION_POINTER = 0x20E
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What an entry of a boot menu starts: files of the guest."""
+
+    image: str  # without symbolic links
+    initramfs: str | None
+    version: str | None  # if the entry tells it
 
 
 class Ramdisks:
@@ -41,7 +54,7 @@ class Ramdisks:
         """Return the initramfs at a path. Raises InitramfsError."""
         if path not in self._images:
             try:
-                self._images[path] = read_initramfs(self._files, path)
+                self._images[path] = self._read(path)
             except InitramfsError as error:
                 self._images[path] = error
         found = self._images[path]
@@ -49,34 +62,72 @@ class Ramdisks:
             raise found
         return found
 
+    def _read(self, path: str) -> Initramfs:
+        if not path.lower().endswith(_UNIFIED):
+            return read_initramfs(self._files, path)
+        try:
+            data = uki.parse(self._files.read(path)).initrd
+        except (FileNotFoundError, uki.UkiError) as error:
+            raise InitramfsError(f"{path}: {error}") from error
+        return Initramfs(path, data, look(data))
 
-def kernels(files: Files, ramdisks: Ramdisks, *, default: str | None) -> tuple[Kernel, ...]:
+
+def kernels(
+    files: Files, ramdisks: Ramdisks, started: Iterable[Started], *, default: str | None
+) -> tuple[Kernel, ...]:
     """Return the kernels that the guest can boot, the newest first.
 
-    ``default`` is the image that the boot loader starts, as its configuration names it: the path
-    may be of /boot's own file system, or be a link such as /vmlinuz. An initramfs is read only
-    for kernels that could run on KVM.
+    ``started`` are the entries of the boot menu, ``default`` is the image of the one that starts
+    by itself. An initramfs is read only for kernels that could run on KVM.
     """
     names = files.listdir("/boot")
     versions = files.listdir("/lib/modules")
-    found = []
+    entries = {entry.image: entry for entry in reversed([*started])}
+    wanted = None if default is None else real_file(files, default)
+    found: dict[str, tuple[str, str, str | None]] = {}
     for label, image in _images(names).items():
-        if real_file(files, image) is None:
-            continue
-        version = _version(files, versions, label, image)
-        modules = read_modules(files, version)
-        initramfs = _initramfs(names, label, version)
-        kernel = Kernel(
-            version=version,
-            image=image,
-            initramfs=initramfs,
-            default=default is not None and _same(files, image, default),
-            virtio={key: modules.driver(key) for key in DEVICES},
-            initramfs_has_virtio=_looked(ramdisks, initramfs, modules),
-            xen_only=modules.xen_only,
-        )
-        found.append(kernel)
-    return tuple(sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True))
+        real = real_file(files, image)
+        if real is not None:
+            version = _version(files, versions, label, image)
+            found[real] = image, version, _initramfs(names, label, version)
+    for real, entry in entries.items():
+        if real in found:
+            found[real] = *found[real][:2], entry.initramfs or found[real][2]
+        elif told := _version_of(files, versions, entry):
+            found[real] = real, told, entry.initramfs
+    made = [
+        _kernel(files, ramdisks, image, version, initramfs, default=real == wanted)
+        for real, (image, version, initramfs) in found.items()
+    ]
+    return tuple(sorted(made, key=lambda kernel: version_key(kernel.version), reverse=True))
+
+
+def _kernel(
+    files: Files, ramdisks: Ramdisks, image: str, version: str, initramfs: str | None,
+    *, default: bool,
+) -> Kernel:  # fmt: skip
+    modules = read_modules(files, version)
+    unified = _unified(files, image)
+    return Kernel(
+        version=version,
+        image=image,
+        initramfs=initramfs,
+        default=default,
+        virtio={key: modules.driver(key) for key in DEVICES},
+        initramfs_has_virtio=_looked(ramdisks, image if unified else initramfs, modules),
+        xen_only=modules.xen_only,
+        cmdline=unified.cmdline if unified else None,
+    )
+
+
+def _unified(files: Files, image: str) -> uki.Uki | None:
+    """Return what is in a unified kernel image, None if it is an ordinary kernel."""
+    if not image.lower().endswith(_UNIFIED):
+        return None
+    try:
+        return uki.parse(files.read(image))
+    except uki.UkiError:
+        return None
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
@@ -101,13 +152,22 @@ def _images(names: Iterable[str]) -> dict[str, str]:
     return images
 
 
-def _same(files: Files, image: str, default: str) -> bool:
-    if posixpath.basename(image) == posixpath.basename(default):
-        return True
-    return real_file(files, image) == real_file(files, default)
+def _version_of(files: Files, versions: Collection[str], entry: Started) -> str | None:
+    """Return the version of a kernel that only the boot menu names; None if it is no kernel.
+
+    Memory tests are started like kernels, and rescue kernels are for other times. kernel-install
+    puts kernels into a folder that is called by the version.
+    """
+    name = posixpath.basename(entry.image)
+    if _NOT_BOOTED.search(name) or real_file(files, entry.image) is None:
+        return None
+    folder = posixpath.basename(posixpath.dirname(entry.image))
+    told = next((name for name in (entry.version, folder) if name in versions), None)
+    read = told or _version(files, versions, name, entry.image)
+    return read if read in versions else None
 
 
-def _version(files: Files, versions: Iterable[str], label: str, image: str) -> str:
+def _version(files: Files, versions: Collection[str], label: str, image: str) -> str:
     """Return what uname -r says of a kernel, which Arch Linux, for one, has not in the name."""
     if label in versions:
         return label

@@ -212,7 +212,11 @@ class Bootloader(StrEnum):
     """What loads the kernel from inside the guest's disks."""
 
     grub2 = auto()
+    grub2_bls = "grub2-bls"  # with entries of the Boot Loader Specification
     grub_legacy = "grub-legacy"
+    systemd_boot = "systemd-boot"
+    extlinux = auto()
+    uki = auto()  # a unified kernel image that the firmware starts by itself
     none = auto()
 
 
@@ -235,6 +239,7 @@ class Kernel:
     virtio: Mapping[str, Driver]  # keys: pci, blk, scsi, net, rng, balloon, console
     initramfs_has_virtio: bool | None  # None: there is no initramfs, or it could not be read
     xen_only: bool = False  # a xenlinux kernel, which runs on nothing but Xen
+    cmdline: str | None = None  # inside of a unified image, which is signed; None: it is none
 
 
 @dataclass(frozen=True, slots=True)

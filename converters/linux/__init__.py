@@ -31,9 +31,10 @@ from converters.linux import (
 from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import disk_names
-from drivers.kernels import Ramdisks, kernels
+from drivers.kernels import Ramdisks, Started, kernels
 from v2v.changes import Draft
-from v2v.model import Bootloader, Capabilities, Guest, InitramfsMode, Machine
+from v2v.hardware import target_firmware
+from v2v.model import Bootloader, Capabilities, Firmware, Guest, InitramfsMode, Machine
 
 Step = Callable[[Draft, Conversion], None]
 
@@ -93,11 +94,16 @@ def convert(
 def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -> Conversion:
     """Return what the steps need to know: kernels, the one to boot, packages, names of disks."""
     ramdisks = Ramdisks(draft)
-    loaders = bootloaders.find(draft, guest)
+    loaders = bootloaders.find(draft, guest, efi=target_firmware(machine, guest) is Firmware.efi)
     loader = next(iter(loaders), None)
     entries = () if loader is None else loader.entries(draft)
     default = None if loader is None else loader.default(draft)
-    found = kernels(draft, ramdisks, default=None if default is None else default.image)
+    found = kernels(
+        draft,
+        ramdisks,
+        [Started(entry.image, entry.initramfs, entry.version) for entry in entries],
+        default=None if default is None else default.image,
+    )
     guest = replace(
         guest,
         kernels=found,

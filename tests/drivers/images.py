@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import stat
+import struct
 from collections.abc import Mapping
 
 import lz4.block
@@ -127,3 +128,19 @@ def kernel_files(dep: str = _DEP, folder: str = CORE) -> dict[str, bytes | str]:
         path = line.partition(":")[0]
         files[f"{folder}/{path}"] = path
     return files
+
+
+def unified(sections: Mapping[str, bytes]) -> bytes:
+    """A unified kernel image, as far as its sections go: DOS header, PE header and their table."""
+    header = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, len(sections), 0, 0, 0, 0, 0x22)
+    at = len(header) + len(coff) + 40 * len(sections)
+    table, body = b"", b""
+    for name, content in sections.items():
+        stored = content + bytes(-len(content) % 512)
+        where = at + len(body)
+        table += struct.pack(
+            "<8sIIIIIIHHI", name.encode(), len(content), where, len(stored), where, 0, 0, 0, 0, 0
+        )
+        body += stored
+    return header + coff + table + body

@@ -7,8 +7,8 @@ import pytest
 
 from drivers.compression import Compression
 from drivers.initramfs import InitramfsError
-from drivers.kernels import Ramdisks, kernels, version_key
-from tests.drivers.images import FOLDER, VERSION, compressed, debian, kernel_files, newc
+from drivers.kernels import Ramdisks, Started, kernels, version_key
+from tests.drivers.images import FOLDER, VERSION, compressed, debian, kernel_files, newc, unified
 from v2v.files import DictFiles, Link
 from v2v.model import Driver, Kernel
 
@@ -31,9 +31,11 @@ VIRTIO = compressed(
 )
 
 
-def find(content: dict[str, bytes | str | Link], default: str | None = None) -> tuple[Kernel, ...]:
+def find(
+    content: dict[str, bytes | str | Link], default: str | None = None, *started: Started
+) -> tuple[Kernel, ...]:
     files = DictFiles(content)
-    return kernels(files, Ramdisks(files), default=default)
+    return kernels(files, Ramdisks(files), started, default=default)
 
 
 def test_a_debian_kernel_is_found_with_its_drivers_and_initramfs() -> None:
@@ -47,7 +49,7 @@ def test_a_debian_kernel_is_found_with_its_drivers_and_initramfs() -> None:
             "/vmlinuz": Link(f"boot/vmlinuz-{VERSION}"),
             "/boot/vmlinuz": Link(f"vmlinuz-{VERSION}"),
         },
-        "/vmlinuz",
+        f"/boot/vmlinuz-{VERSION}",
     )
     virtio = dict.fromkeys(("pci", "blk", "scsi", "net", "rng"), Driver.module)
     assert found == (
@@ -144,7 +146,7 @@ def test_versions_compare_as_numbers() -> None:
     ("default", "chosen"),
     [
         ("/boot/vmlinuz-6.1", ["6.1"]),
-        ("/vmlinuz-5.10", ["5.10"]),  # /boot is a file system of its own
+        # /boot is a file system of its own
         ("/vmlinuz.old", ["5.10"]),
         ("/boot/vmlinuz-4.19", []),
         (None, []),
@@ -216,3 +218,54 @@ def test_an_initramfs_is_read_once() -> None:
             ramdisks.get("/boot/junk")
     files.content.clear()
     assert ramdisks.get("/boot/initrd") is first
+
+
+TOKEN = f"/efi/0123456789abcdef/{VERSION}"
+
+
+def test_kernels_in_other_places_are_found_by_the_entries_that_start_them() -> None:
+    found = find(
+        {
+            "/lib": Link("usr/lib"),
+            **kernel_files(),
+            f"{TOKEN}/linux": b"",
+            f"{TOKEN}/initrd": VIRTIO,
+            "/boot/memtest86+.bin": b"",
+            "/boot/vmlinuz-0-rescue-1": b"",
+        },
+        f"{TOKEN}/linux",
+        Started(f"{TOKEN}/linux", f"{TOKEN}/initrd", None),
+        Started("/boot/memtest86+.bin", None, None),
+        Started("/boot/vmlinuz-0-rescue-1", None, VERSION),
+        Started("/boot/vmlinuz-gone", None, VERSION),
+    )
+    assert [(kernel.version, kernel.image, kernel.initramfs) for kernel in found] == [
+        (VERSION, f"{TOKEN}/linux", f"{TOKEN}/initrd")
+    ]
+    assert found[0].default
+    assert found[0].initramfs_has_virtio
+    assert found[0].cmdline is None
+
+
+def test_the_initramfs_that_an_entry_names_is_the_one_that_counts() -> None:
+    image = f"/boot/vmlinuz-{VERSION}"
+    content: dict[str, bytes | str | Link] = {
+        **kernel_files(), image: b"", f"/boot/initrd.img-{VERSION}": b"", "/boot/my.img": VIRTIO,
+    }  # fmt: skip
+    assert find(content, None, Started(image, "/boot/my.img", None))[0].initramfs == "/boot/my.img"
+    named = find(content, None, Started(image, None, None))[0].initramfs
+    assert named == f"/boot/initrd.img-{VERSION}"
+
+
+def test_a_unified_image_is_looked_into() -> None:
+    image = "/efi/EFI/Linux/debian.efi"
+    content: dict[str, bytes | str | Link] = {
+        "/lib": Link("usr/lib"),
+        **kernel_files(),
+        image: unified({".linux": b"", ".cmdline": b"root=/dev/sda2\0", ".initrd": VIRTIO}),
+    }
+    (kernel,) = find(content, image, Started(image, None, VERSION))
+    assert (kernel.cmdline, kernel.initramfs) == ("root=/dev/sda2", None)
+    assert kernel.initramfs_has_virtio
+    (plain,) = find({**content, image: b"MZ"}, image, Started(image, None, VERSION))
+    assert plain.cmdline is None

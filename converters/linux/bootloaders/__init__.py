@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-from converters.linux.bootloaders.grub2 import Grub2
-from converters.linux.bootloaders.grub_legacy import GrubLegacy
+from converters.linux.bootloaders import grub2, grub_legacy
 from converters.linux.bootloaders.menu import Loader
-from v2v.files import Files, real_file
+from v2v.files import Files
 from v2v.model import Guest
 
-_LOADERS: tuple[tuple[str, type[Grub2 | GrubLegacy]], ...] = (
-    ("/boot/grub/grub.cfg", Grub2),
-    ("/boot/grub2/grub.cfg", Grub2),
-    ("/boot/grub/menu.lst", GrubLegacy),
-    ("/boot/grub/grub.conf", GrubLegacy),
-)
 
+def find(files: Files, guest: Guest, *, efi: bool) -> tuple[Loader, ...]:
+    """Return the guest's boot loaders, the one that starts it first.
 
-def find(files: Files, guest: Guest) -> tuple[Loader, ...]:
-    """Return the guest's boot loaders, the one that starts it first."""
-    configs = ((real_file(files, path), kind) for path, kind in _LOADERS)
-    return tuple(kind(guest, path) for path, kind in configs if path is not None)[:1]
+    Others may be the live one as well, or become it, so that they are edited too.
+    """
+    new: tuple[Loader, ...] = grub2.find(files, guest, efi=efi)
+    old: tuple[Loader, ...] = grub_legacy.find(files, guest, efi=efi)
+    new_code = any(grub2.installed(files, folder) for folder in grub2.FOLDERS)
+    old_first = not efi and grub_legacy.installed(files) and not new_code
+    found = (*old, *new) if old_first else (*new, *old)
+    with_kernels = tuple(loader for loader in found if loader.entries(files))
+    return with_kernels or found

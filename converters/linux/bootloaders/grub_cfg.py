@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _ENTRY = re.compile(
     r"\s*(?P<kind>menuentry|submenu)\s+(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>\S+))"
@@ -27,6 +27,12 @@ _DEFAULT = re.compile(
     r"^(?P<head>\s*set\s+default=)(?P<value>\"[^\"\n]*\"|'[^'\n]*'|\S+)", re.MULTILINE
 )
 
+_BLSCFG = re.compile(r"^\s*blscfg\b", re.MULTILINE)
+# What entries of the Boot Loader Specification have as $kernelopts where grubenv has none.
+_KERNELOPTS = re.compile(r"^(?P<head>\s*set\s+kernelopts=\")(?P<args>[^\"\n]*)", re.MULTILINE)
+_PREFIX = re.compile(r"^\s*set\s+prefix=[\"']?(?P<path>[^\s\"']+)", re.MULTILINE)
+_INCLUDE = re.compile(r"^\s*(?:configfile|source|\.)\s+[\"']?(?P<path>[^\s\"']+)", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
@@ -37,6 +43,11 @@ class MenuEntry:
     numbers: tuple[int, ...]
     image: str  # as the entry names it: maybe relative to /boot's own file system
     initrds: tuple[str, ...]
+    version: str | None = None  # of the kernel, where the entry says it
+
+    def behind(self, count: int) -> MenuEntry:
+        """Return this entry as it is when so many others come before it."""
+        return replace(self, numbers=(self.numbers[0] + count, *self.numbers[1:]))
 
     def is_named(self, name: str) -> bool:
         """Tell whether a default names this entry, or a submenu that starts with it."""
@@ -112,6 +123,26 @@ def with_default(text: str, name: str) -> str:
     return _DEFAULT.sub(change, text)
 
 
+def uses_bls(text: str) -> bool:
+    """Tell whether a grub.cfg has GRUB read entries of the Boot Loader Specification."""
+    return _BLSCFG.search(text) is not None
+
+
+def forwards_to(text: str) -> str | None:
+    """Return the configuration that a grub.cfg without entries hands over to, as it names it.
+
+    The EFI system partition of Fedora, RHEL 9, SUSE, Debian and others has such a one, with
+    "configfile $prefix/grub.cfg" or "source".
+    """
+    if entries(text) or uses_bls(text):
+        return None
+    found = [match["path"] for match in _INCLUDE.finditer(text)]
+    prefix = [match["path"] for match in _PREFIX.finditer(text)]
+    if not found:
+        return None
+    return re.sub(r"\$(prefix\b|\{prefix\})", lambda _: prefix[-1] if prefix else "", found[-1])
+
+
 def edit_linux(text: str, edit: Callable[[str, bool], str]) -> str:
     """Edit the arguments of each kernel that is given a root; others are memory tests and such.
 
@@ -123,7 +154,7 @@ def edit_linux(text: str, edit: Callable[[str, bool], str]) -> str:
         if match and re.search(r"\sroot=", match["args"]):
             initrd = followed_by_initrd(lines[index + 1 :])
             lines[index] = match["head"] + edit(match["args"], initrd) + match["end"]
-    return "".join(lines)
+    return _KERNELOPTS.sub(lambda match: match["head"] + edit(match["args"], True), "".join(lines))
 
 
 def followed_by_initrd(lines: Sequence[str]) -> bool:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from converters.linux.bootloaders import menu
+from converters.linux.bootloaders import esp, menu
 from converters.linux.bootloaders.grub_cfg import followed_by_initrd
 from converters.linux.bootloaders.menu import Edit, Entry
 from v2v.changes import Draft
-from v2v.files import Files
+from v2v.files import Files, real_file
 from v2v.model import Bootloader, Guest
 
 _KERNEL = re.compile(
@@ -21,6 +21,7 @@ _KERNEL = re.compile(
     re.DOTALL,
 )  # fmt: skip
 _DEFAULT = re.compile(r"^(?P<head>\s*default\s*[\s=]\s*)(?P<value>\w+)", re.MULTILINE)
+_CONFIGS = ("/boot/grub/menu.lst", "/boot/grub/grub.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +116,17 @@ def with_default(text: str, number: int) -> str:
     if _DEFAULT.search(text):
         return _DEFAULT.sub(lambda match: f"{match['head']}{number}", text, count=1)
     return f"default {number}\n{text}"
+
+
+def find(files: Files, guest: Guest, *, efi: bool) -> tuple[GrubLegacy, ...]:
+    """Return all menus of GRUB legacy; that of RHEL 6 is on the EFI system partition, with UEFI."""
+    partition = esp.find(files, guest) if efi else None
+    folders = () if partition is None else esp.vendors(files, guest, partition)
+    paths = (*(esp.look_up(files, folder, "grub.conf") for folder in folders), *_CONFIGS)
+    real = dict.fromkeys(real_file(files, path) for path in paths)
+    return tuple(GrubLegacy(guest, path) for path in real if path is not None)
+
+
+def installed(files: Files) -> bool:
+    """Tell whether a BIOS may start GRUB legacy: its second stage is there."""
+    return "stage2" in files.listdir("/boot/grub")
