@@ -14,6 +14,7 @@ from dataclasses import replace
 from converters.linux import (
     boot_code,
     boot_menu,
+    boot_sources,
     bootloaders,
     consoles,
     disks,
@@ -46,7 +47,9 @@ STEPS: tuple[Step, ...] = (
     disks.widen_lvm_filters,
     disks.forget_old_devices,
     boot_menu.edit_menus,
-    boot_menu.edit_defaults,
+    boot_sources.edit_variables,
+    boot_sources.edit_lines,
+    boot_sources.rename_boot_disk,
     boot_menu.set_default_kernel,
     consoles.move_inittab,
     consoles.allow_root_login,

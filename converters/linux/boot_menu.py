@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import re
 
-from converters.linux.bootloaders import grub_defaults
 from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disks import warn_unknown
 from converters.linux.kernel_cmdline import (
-    has_serial,
     rename_disks,
     with_serial,
     without_xen,
     xen_console_to_serial,
 )
 from v2v.changes import Draft
-
-_DEFAULTS_MORE = "/etc/default/grub.d/*.cfg"
 
 
 def edit_menus(draft: Draft, conversion: Conversion) -> None:
@@ -35,7 +31,7 @@ def edit_menus(draft: Draft, conversion: Conversion) -> None:
     unknown: dict[str, list[str]] = {}
 
     def edit(path: str, args: str, initrd: bool) -> str:
-        return _arguments(args, conversion, initrd=initrd, unknown=unknown.setdefault(path, []))
+        return arguments(args, conversion, initrd=initrd, unknown=unknown.setdefault(path, []))
 
     for loader in conversion.loaders:
         loader.edit(draft, edit, "kernels find their root on KVM and talk to its serial console")
@@ -43,62 +39,15 @@ def edit_menus(draft: Draft, conversion: Conversion) -> None:
         warn_unknown(draft, path, names)
 
 
-def _arguments(args: str, conversion: Conversion, *, initrd: bool, unknown: list[str]) -> str:
+def arguments(args: str, conversion: Conversion, *, initrd: bool, unknown: list[str]) -> str:
     """Return a kernel's arguments for KVM; those without a root are only a part of a line."""
     args = without_xen(args, xen_guest=conversion.xen)
     edited = rename_disks(args, conversion.names, by_uuid=initrd)
     unknown.extend(edited.unknown)
     args = xen_console_to_serial(edited.text)
     if re.search(r"(^|\s)root=", args):
-        args = with_serial(args, screen_last=asks_passphrase(conversion))
+        args = with_serial(args, screen_last=conversion.asks_passphrase)
     return args
-
-
-def asks_passphrase(conversion: Conversion) -> bool:
-    """Tell whether a passphrase may be asked for at boot, which is typed where it always was.
-
-    initramfs-tools asks on /dev/console, the last of the consoles.
-    """
-    return any(found.type == "crypto_LUKS" for found in conversion.guest.filesystems)
-
-
-def edit_defaults(draft: Draft, conversion: Conversion) -> None:
-    """Edit what update-grub makes the next menu from: the same arguments, and UUIDs for roots."""
-    paths = [
-        path for path in (grub_defaults.PATH, *draft.glob(_DEFAULTS_MORE)) if draft.is_file(path)
-    ]
-    texts = {path: draft.text(path) for path in paths}
-    unknown: list[str] = []
-    serial = any(
-        has_serial(value)
-        for text in texts.values()
-        for value in grub_defaults.values(text, grub_defaults.CMDLINE)
-    )
-
-    def edit(args: str) -> str:
-        nonlocal serial
-        args = xen_console_to_serial(
-            without_xen(args, xen_guest=conversion.xen), already=serial and not has_serial(args)
-        )
-        serial = serial or has_serial(args)
-        edited = rename_disks(args, conversion.names, by_uuid=True)
-        unknown.extend(edited.unknown)
-        return edited.text
-
-    for path, text in texts.items():
-        edited = grub_defaults.edit_values(text, grub_defaults.CMDLINE, edit)
-        texts[path] = grub_defaults.by_uuid(edited)
-    if grub_defaults.PATH in texts and not serial:
-        texts[grub_defaults.PATH] = _with_serial(texts[grub_defaults.PATH], conversion)
-    for path, text in texts.items():
-        draft.write(path, text, why="the next update-grub keeps what is edited in GRUB's menu")
-    warn_unknown(draft, grub_defaults.PATH, unknown)
-
-
-def _with_serial(text: str, conversion: Conversion) -> str:
-    present = grub_defaults.values(text, re.compile("GRUB_CMDLINE_LINUX"))
-    args = with_serial(present[-1] if present else "", screen_last=asks_passphrase(conversion))
-    return grub_defaults.set_value(text, "GRUB_CMDLINE_LINUX", args)
 
 
 def set_default_kernel(draft: Draft, conversion: Conversion) -> None:

@@ -37,6 +37,14 @@ class Conversion:
         return target_firmware(self.machine, self.guest) is Firmware.efi
 
     @property
+    def asks_passphrase(self) -> bool:
+        """Tell whether a passphrase may be asked for at boot, which is typed where it always was.
+
+        initramfs-tools asks on /dev/console, the last of the consoles.
+        """
+        return any(found.type == "crypto_LUKS" for found in self.guest.filesystems)
+
+    @property
     def systemd(self) -> bool:
         """Tell whether systemd is the init: its package holds /sbin/init since Debian 8."""
         return "systemd-sysv" in self.packages

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from converters.linux.bootloaders import grub2, grub_legacy
+from converters.linux.bootloaders import extlinux, grub2, grub_legacy, systemd_boot
 from converters.linux.bootloaders.menu import Loader
 from v2v.files import Files
 from v2v.model import Guest
@@ -16,8 +16,12 @@ def find(files: Files, guest: Guest, *, efi: bool) -> tuple[Loader, ...]:
     """
     new: tuple[Loader, ...] = grub2.find(files, guest, efi=efi)
     old: tuple[Loader, ...] = grub_legacy.find(files, guest, efi=efi)
+    other: tuple[Loader, ...] = (
+        systemd_boot.find(files, guest) if efi else extlinux.find(files, guest)
+    )
     new_code = any(grub2.installed(files, folder) for folder in grub2.FOLDERS)
     old_first = not efi and grub_legacy.installed(files) and not new_code
-    found = (*old, *new) if old_first else (*new, *old)
+    grubs = (*old, *new) if old_first else (*new, *old)
+    found = (*other, *grubs) if efi or not (new_code or guest.grub_disks) else (*grubs, *other)
     with_kernels = tuple(loader for loader in found if loader.entries(files))
     return with_kernels or found

@@ -16,8 +16,7 @@ from converters.linux.bootloaders.menu import Entry
 from v2v.files import Files
 from v2v.model import Guest
 
-# Boot counting puts the tries that are left, and those done, behind the name: x+3-1.conf.
-_NAME = re.compile(r"(?P<id>.+?)(?:\+(?P<left>\d+)(?:-\d+)?)?\.conf")
+_NAME = re.compile(r"(?P<id>.+?)(?:\+(?P<left>\d+)(?:-\d+)?)?(?P<end>\.\w+)")
 _LINE = re.compile(r"^[ \t]*(?P<key>[a-z][\w-]*)[ \t]+(?P<value>[^\n]*?)[ \t]*$", re.MULTILINE)
 _OPTIONS = re.compile(r"^(?P<head>[ \t]*options[ \t]+)(?P<args>[^\n]*)", re.MULTILINE)
 
@@ -45,17 +44,28 @@ class BlsEntry:
         )  # fmt: skip
 
 
+def id_of(name: str, ending: str) -> tuple[str, bool] | None:
+    """Return the id in a file's name, and whether boot counting has no tries left for it.
+
+    The tries that are left, and those done, are behind the id: x+3-1.conf. None: it is no entry.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or match["end"].lower() != ending:
+        return None
+    return match["id"], match["left"] is not None and int(match["left"]) == 0
+
+
 def read(files: Files, folder: str) -> tuple[BlsEntry, ...]:
     """Return the entries in a folder that start a kernel, in no order that means anything."""
     found = []
     for name in files.listdir(folder):
-        match = _NAME.fullmatch(name)
+        named = id_of(name, ".conf")
         path = posixpath.join(folder, name)
         values: dict[str, tuple[str, ...]] = {}
-        for line in _LINE.finditer(menu.text(files, path)) if match else ():
+        for line in _LINE.finditer(menu.text(files, path)) if named else ():
             values[line["key"]] = (*values.get(line["key"], ()), line["value"])
-        if match and "linux" in values:
-            found.append(BlsEntry(path, match["id"], values, int(match["left"] or 1) == 0))
+        if named and "linux" in values:
+            found.append(BlsEntry(path, named[0], values, named[1]))
     return tuple(found)
 
 

@@ -7,10 +7,10 @@ import posixpath
 from dataclasses import dataclass
 
 from converters.linux.bootloaders import (
+    assignments,
     bls,
     esp,
     grub_cfg,
-    grub_defaults,
     grub_environment,
     menu,
 )
@@ -25,6 +25,7 @@ from v2v.model import Bootloader, Guest
 # Entries that people write: the sources of grub.cfg's last part.
 _OWN_ENTRIES = ("/etc/grub.d/40_custom", "/etc/grub.d/41_custom")
 
+_SOURCE = "/etc/default/grub"  # of a menu that has no default saved
 FOLDERS = ("/boot/grub", "/boot/grub2")
 _ENTRIES = "/boot/loader/entries"
 _FOLLOWED = 3  # configurations that hand over to one another
@@ -109,11 +110,9 @@ class Grub2:
                 draft.write(self.environment, block, why=why)
                 return
         draft.write(self.config, grub_cfg.with_default(text, entry.name), why=why)
-        if draft.is_file(grub_defaults.PATH):
-            new = grub_defaults.set_value(
-                draft.text(grub_defaults.PATH), "GRUB_DEFAULT", entry.name
-            )
-            draft.write(grub_defaults.PATH, new, why=why)
+        if draft.is_file(_SOURCE):
+            new = assignments.set_value(draft.text(_SOURCE), "GRUB_DEFAULT", entry.name)
+            draft.write(_SOURCE, new, why=why)
 
 
 def _age(found: BlsEntry) -> tuple[Key, ...]:

@@ -81,9 +81,3 @@ def test_kernel_options_that_do_not_fit_are_warned_of() -> None:
     assert [found.message for found in drafted.warnings] == [
         "/boot/grub/grubenv: it has no room for the new kernel arguments"
     ]
-
-
-def test_defaults_of_the_drop_in_folder_count() -> None:
-    content = {"/etc/default/grub.d/50-cloud.cfg": 'GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"\n'}
-    drafted, _ = draft(boot_menu.edit_defaults, case("vmware-debian12", content))
-    assert "console" not in drafted.text("/etc/default/grub")

@@ -3,13 +3,9 @@ from __future__ import annotations
 
 import re
 
-from converters.linux.bootloaders.grub_defaults import (
-    CMDLINE,
-    by_uuid,
-    edit_values,
-    set_value,
-    values,
-)
+from converters.linux.bootloaders.assignments import edit_values, set_value, values
+
+CMDLINE = re.compile(r"GRUB_CMDLINE_LINUX(_\w+)?")
 
 TEXT = """\
 # GRUB_CMDLINE_LINUX="commented"
@@ -42,10 +38,3 @@ def test_quotes_and_all_else_stay() -> None:
 def test_a_variable_is_set_where_it_was_set_last_or_at_the_end() -> None:
     assert set_value("A=1\nA='2'\nB=3\n", "A", "4") == 'A=1\nA="4"\nB=3\n'
     assert set_value("B=3", "A", "4") == 'B=3\nA="4"\n'
-
-
-def test_roots_by_device_are_switched_off_once() -> None:
-    new = by_uuid("GRUB_DISABLE_LINUX_UUID=true\n")
-    assert new == "#GRUB_DISABLE_LINUX_UUID=true\n"
-    assert by_uuid(new) == new
-    assert values(new, re.compile(".*")) == ()

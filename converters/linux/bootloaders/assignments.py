@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Edits /etc/default/grub and the files of /etc/default/grub.d, which grub-mkconfig sources.
+"""Edits variables in files of shell, such as /etc/default/grub, which grub-mkconfig sources.
 
-They are shell; what is assigned as a literal is understood, all else stays as it is.
+What is assigned as a literal is understood, all else stays as it is.
 """
 
 from __future__ import annotations
@@ -9,16 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-PATH = "/etc/default/grub"
 _ASSIGNMENT = re.compile(
     r"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<key>\w+)=)"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'#]*))",
     re.MULTILINE | re.DOTALL,
 )
-# GRUB_CMDLINE_LINUX and its kin with _DEFAULT, _RECOVERY, ...; not GRUB_CMDLINE_XEN, which is the
-# hypervisor's.
-CMDLINE = re.compile(r"GRUB_CMDLINE_LINUX(_\w+)?")
-_BY_DEVICE = re.compile(r"^(?P<line>[ \t]*(?:export[ \t]+)?GRUB_DISABLE_LINUX_UUID=)", re.MULTILINE)
 
 
 def values(text: str, key: re.Pattern[str]) -> tuple[str, ...]:
@@ -54,8 +49,3 @@ def set_value(text: str, key: str, value: str) -> str:
         return f'{before}{key}="{value}"\n'
     last = matches[-1]
     return f'{text[: last.start()]}{last["head"]}"{value}"{text[last.end() :]}'
-
-
-def by_uuid(text: str) -> str:
-    """Comment GRUB_DISABLE_LINUX_UUID out, so that grub-mkconfig names the root by its UUID."""
-    return _BY_DEVICE.sub(r"#\g<line>", text)
