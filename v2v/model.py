@@ -279,6 +279,7 @@ class Guest:
         str, ...
     ] = ()  # of these, the ones with GRUB's boot code in their first sector
     boot_areas: tuple[BootArea | None, ...] = ()  # of each disk, None: it has no partition table
+    code_disks: tuple[str, ...] = ()  # the ones with any boot code there
     bootloader: Bootloader = Bootloader.none  # it and its menu are found by the converter
     bootloader_config: str | None = None
     kernels: tuple[Kernel, ...] = ()

@@ -19,6 +19,7 @@ from converters.linux import (
     consoles,
     disks,
     display,
+    efi_fallback,
     firstboot,
     hypervisor_tools,
     initramfs,
@@ -28,6 +29,7 @@ from converters.linux import (
     network,
     packages,
     selinux,
+    unified_images,
 )
 from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
@@ -70,6 +72,7 @@ STEPS: tuple[Step, ...] = (
     firstboot.queue_first_boot,
     initramfs_config.register_virtio,
     initramfs.add_virtio,  # it takes in what the steps before have edited
+    efi_fallback.place_loader,
     boot_code.write_menu,
     boot_code.install_boot_code,
     boot_code.upgrade_boot_code_later,
@@ -83,6 +86,8 @@ def convert(
     """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
     conversion = prepare(draft, machine, guest, mode)
     kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel)
+    unified_images.check_images(draft, conversion)
+    boot_code.check_loader(draft, conversion)
     if not conversion.packages:
         draft.warn(
             "W-DISTRIBUTION",

@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters.linux.boot_menu import asks_passphrase
 from converters.linux.conversion import Conversion
 from converters.linux.disks import warn_unknown
 from converters.linux.kernel_cmdline import (
@@ -36,6 +35,7 @@ _FILE_SYSTEMS = {
 }  # fmt: skip
 _ALWAYS = ("biosdisk", "part_msdos", "part_gpt", "search_fs_uuid")
 _VOLUMES = ("lvm", "mdraid09", "mdraid1x")
+_LILO = "/etc/lilo.conf"
 _DEBCONF = "/var/cache/debconf/config.dat"
 _GRUB_DEVICES = re.compile(
     r"^(?P<head>Name: grub-pc/install_devices\n(?:[^\n]+\n)*?Value: )(?P<value>[^\n]+)$",
@@ -109,7 +109,7 @@ def _menu(draft: Draft, conversion: Conversion) -> str:
     if not re.search(r"(^|\s)root=", arguments):
         arguments = f"root=UUID={root.uuid} ro {arguments}".rstrip()
     arguments = with_serial(
-        xen_console_to_serial(arguments), screen_last=asks_passphrase(conversion)
+        xen_console_to_serial(arguments), screen_last=conversion.asks_passphrase
     )
     menu = _MENU
     for kernel in sorted(guest.kernels, key=lambda kernel: kernel != conversion.kernel):
@@ -197,12 +197,47 @@ def _platform(draft: Draft) -> Platform:
 
 def _needs_boot_code(conversion: Conversion) -> bool:
     guest = conversion.guest
-    return not conversion.efi and not guest.grub_disks and bool(guest.kernels)
+    if conversion.efi or not guest.kernels or _starts_extlinux(conversion):
+        return False
+    return not guest.grub_disks
+
+
+def _starts_extlinux(conversion: Conversion) -> bool:
+    """Tell whether extlinux is the loader: its code is in the partition's first sectors."""
+    first = conversion.loaders[:1]
+    return bool(first) and first[0].kind is Bootloader.extlinux
+
+
+def check_loader(draft: Draft, conversion: Conversion) -> None:
+    """Say which loaders cannot start the converted guest, or are not known."""
+    guest = conversion.guest
+    if draft.is_file(_LILO) and not conversion.loaders:
+        draft.block(
+            "E-LILO",
+            f"{_LILO}: LILO starts kernels by the sectors that they are in, which change as soon "
+            "as an initramfs is written",
+            hint="install GRUB in the guest in place of LILO, then convert again",
+        )
+    elif not conversion.loaders and (conversion.efi or guest.code_disks):
+        draft.warn(
+            "W-BOOT-MENU",
+            f"{guest.product}: no boot loader's menu that is known was found, so none is edited",
+            hint="prove the result with v2v verify",
+        )
+    elif _starts_extlinux(conversion) and not guest.code_disks and not guest.grub_disks:
+        draft.block(
+            "E-EXTLINUX",
+            f"{conversion.loaders[0].config}: no disk has boot code in its first sector that would "
+            "start extlinux",
+            hint="run extlinux --install in the guest and write its mbr.bin to the disk, "
+            "then convert again",
+        )
 
 
 def _folder(guest: Guest) -> str:
     """Return the folder with GRUB's menu: /boot/grub2 where the distribution calls it so."""
-    config = guest.bootloader_config if guest.bootloader is Bootloader.grub2 else None
+    menus = (Bootloader.grub2, Bootloader.grub2_bls)
+    config = guest.bootloader_config if guest.bootloader in menus else None
     return posixpath.dirname(config) if config else "/boot/grub"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from converters.linux.bootloaders import assignments
 from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disks import warn_unknown
@@ -20,6 +21,9 @@ from converters.linux.kernel_cmdline import (
     xen_console_to_serial,
 )
 from v2v.changes import Draft
+from v2v.model import Kernel
+
+_PACKAGE = "/etc/sysconfig/kernel"
 
 
 def edit_menus(draft: Draft, conversion: Conversion) -> None:
@@ -82,8 +86,25 @@ def set_default_kernel(draft: Draft, conversion: Conversion) -> None:
         entry = entry_of(draft, found, kernel)
         if entry is not None:
             loader.set_default(draft, entry, why)
+    _name_default_package(draft, kernel, why)
     draft.warn(
         "W-DEFAULT-KERNEL",
         f"kernel {kernel.version} becomes the default, as {current} cannot run on KVM",
         hint="choose anew in the guest's boot menu configuration when a newer kernel is installed",
     )
+
+
+def _name_default_package(draft: Draft, kernel: Kernel, why: str) -> None:
+    """Have the next kernel of the chosen one's package become the default (RHBZ#1176801).
+
+    Oracle Linux has kernels of two packages, and an update of the other would take it back.
+    """
+    if not draft.is_file(_PACKAGE):
+        return
+    text = draft.text(_PACKAGE)
+    named = assignments.values(text, re.compile("DEFAULTKERNEL"))
+    package = "kernel-uek" if "uek" in kernel.version else "kernel"
+    if named and named[-1].removesuffix("-core") != package:
+        core = "-core" if named[-1].endswith("-core") else ""
+        new = assignments.set_value(text, "DEFAULTKERNEL", f"{package}{core}")
+        draft.write(_PACKAGE, new, why=why)

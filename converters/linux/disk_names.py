@@ -32,6 +32,11 @@ class Edited:
     unknown: tuple[str, ...] = ()
 
 
+def depends_on_hardware(name: str) -> bool:
+    """Tell whether a name depends on the virtual hardware."""
+    return _HARDWARE.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class DiskNames:
     """Translates the guest's names of disks into names that hold on KVM."""
@@ -42,7 +47,7 @@ class DiskNames:
 
     def depends(self, name: str) -> bool:
         """Tell whether a name depends on the virtual hardware."""
-        return _HARDWARE.fullmatch(name) is not None
+        return depends_on_hardware(name)
 
     def stable(self, name: str, mountpoint: str | None = None) -> str | None:
         """Return what to write instead of a name that depends on hardware; None if unknown."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from converters.linux.disk_names import depends_on_hardware
 from v2v.changes import Draft
 from v2v.model import Bus, Capabilities, Driver, Guest, Kernel
 
@@ -20,8 +21,21 @@ def has_drivers(kernel: Kernel) -> bool:
     return not kernel.xen_only and disk and kernel.virtio["pci"] is not Driver.missing
 
 
-def _boots(kernel: Kernel) -> bool:
-    """Tell whether a kernel reaches a virtio disk: modules have to come in an initramfs."""
+def old_root(kernel: Kernel) -> str | None:
+    """Return the root that a unified image names by its old hardware; None if it does not."""
+    roots = [word.removeprefix("root=") for word in (kernel.cmdline or "").split()
+             if word.startswith("root=")]  # fmt: skip
+    return next((root for root in roots if depends_on_hardware(root)), None)
+
+
+def boots(kernel: Kernel) -> bool:
+    """Tell whether a kernel reaches a virtio disk: modules have to come in an initramfs.
+
+    That of a unified image is as it is, and so are its arguments.
+    """
+    if kernel.cmdline is not None:
+        ready = bool(kernel.initramfs_has_virtio) and old_root(kernel) is None
+        return ready and has_drivers(kernel)
     builtin = Driver.builtin in (kernel.virtio["blk"], kernel.virtio["scsi"])
     alone = builtin and kernel.virtio["pci"] is Driver.builtin
     return has_drivers(kernel) and (kernel.initramfs is not None or alone)
@@ -36,7 +50,7 @@ def choose(kernels: Iterable[Kernel], in_menu: Callable[[Kernel], bool]) -> Kern
     able = [kernel for kernel in kernels if not kernel.xen_only]
     reachable = [kernel for kernel in able if kernel.default or in_menu(kernel)]
     ranked = sorted(
-        reachable or able, key=lambda kernel: (_boots(kernel), kernel.default), reverse=True
+        reachable or able, key=lambda kernel: (boots(kernel), kernel.default), reverse=True
     )
     return next(iter(ranked), None)
 
@@ -47,7 +61,7 @@ def capabilities(kernel: Kernel | None) -> Capabilities:
         return Capabilities()
     release = release_of(kernel.version)
     there = {key: driver is not Driver.missing for key, driver in kernel.virtio.items()}
-    virtio = _boots(kernel)
+    virtio = boots(kernel)
     bus = Bus.virtio if there["blk"] else Bus.scsi
     if not virtio:
         bus = Bus.sata if release >= _AHCI else Bus.ide
@@ -74,7 +88,7 @@ def release_of(version: str) -> tuple[int, ...]:
 def check_kernel(draft: Draft, guest: Guest, kernel: Kernel | None) -> None:
     """Say what a guest without a fitting kernel lacks, before anything is changed."""
     if kernel is not None:
-        if not _boots(kernel):
+        if not boots(kernel):
             draft.warn(
                 "W-NO-VIRTIO",
                 f"kernel {kernel.version}: it has no virtio drivers, or nowhere to load them from;"

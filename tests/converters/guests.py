@@ -43,6 +43,7 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "guests"
 NAMES = tuple(sorted(path.parent.name for path in FOLDER.glob("*/guest.json")))
 
 _HEAD = re.compile(r"^==> (?P<path>/.*?)(?: -> (?P<target>\S+))? <==\n", re.MULTILINE)
+_INSTALL = ("grub-install", "grub2-install")
 _V = "kernel/drivers/virtio"
 _S = "kernel/drivers/scsi"
 _GROUPS = {
@@ -207,6 +208,7 @@ class GuestText(TypedDict, total=False):
     filesystems: Sequence[Sequence[str | None]]
     disks: Sequence[str]
     grub_disks: Sequence[str]
+    code_disks: Sequence[str]
 
 
 def _machine(said: MachineText) -> Machine:
@@ -245,6 +247,7 @@ def _guest(said: GuestText) -> Guest:
         disks=tuple(said["disks"]),
         grub_disks=tuple(said.get("grub_disks", ())),
         boot_areas=tuple(BootArea(1, 2047) for _ in said["disks"]),
+        code_disks=tuple(said.get("code_disks", said.get("grub_disks", ()))),
     )
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from v2v.devices import DeviceNames
 from v2v.errors import Finding, GuestError
 from v2v.files import Files, realpath
+from v2v.guest.boot_partitions import mount_unlisted
 from v2v.guest.files import GuestFiles
-from v2v.guest.layout import HEAD_BYTES, boot_area, firmware, has_grub
+from v2v.guest.layout import HEAD_BYTES, boot_area, firmware, has_code, has_grub
 from v2v.guest.session import Session
 from v2v.model import Filesystem, Guest, Machine, OsType
 from v2v.osrelease import Release, read_release
@@ -57,6 +58,7 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
     mountpoints = {"/": chosen.device}
     if chosen.type is OsType.linux:
         mountpoints |= _mount_others(session, files, names)
+        mountpoints |= mount_unlisted(session, heads, mountpoints)
     release = read_release(files) or Release(chosen.type, "", chosen.type)
     guest = Guest(
         type=chosen.type,
@@ -72,6 +74,7 @@ def inspect(session: Session, machine: Machine, root: str | None) -> tuple[Guest
         disks=disks,
         grub_disks=tuple(disk for disk in disks if has_grub(heads[disk])),
         boot_areas=tuple(boot_area(heads[disk]) for disk in disks),
+        code_disks=tuple(disk for disk in disks if has_code(heads[disk])),
     )
     return guest, files
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from v2v.model import BootArea, Firmware
 
 HEAD_BYTES = 34 * 512  # MBR, GPT header and 128 entries of 128 bytes
-_ESP = uuid.UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
+ESP = uuid.UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
+# The extended boot loader partition of uapi-group.org, UAPI.1.
+XBOOTLDR = uuid.UUID("BC13C2FF-59E6-4262-A352-B275FD6F7172")
 _BIOS_BOOT = uuid.UUID("21686148-6449-6E6F-744E-656564454649")
 _MAX_ENTRIES = 128
 _AFTER_GPT = 34  # the first sector behind a table of the usual 128 entries
@@ -26,8 +28,14 @@ def has_grub(head: bytes) -> bool:
     return b"GRUB" in head[:512] and head[510:512] == b"\x55\xaa"
 
 
+def has_code(head: bytes) -> bool:
+    """Tell whether there is any code in the first sector, in front of the partition table."""
+    return any(head[:440]) and head[510:512] == b"\x55\xaa"
+
+
 @dataclass(frozen=True, slots=True)
 class _Partition:
+    number: int
     type: uuid.UUID
     first: int
     last: int
@@ -44,13 +52,18 @@ def _gpt(head: bytes) -> tuple[_Partition, ...]:
         entry = head[start * 512 + index * size :][:48]
         if len(entry) == 48 and any(entry[:16]):
             first, last = struct.unpack_from("<QQ", entry, 32)
-            found.append(_Partition(uuid.UUID(bytes_le=entry[:16]), first, last))
+            found.append(_Partition(index + 1, uuid.UUID(bytes_le=entry[:16]), first, last))
     return tuple(found)
+
+
+def partitions(head: bytes) -> dict[int, uuid.UUID]:
+    """Return the type GUIDs in a GPT by the partitions' numbers; none where there is no GPT."""
+    return {partition.number: partition.type for partition in _gpt(head)}
 
 
 def partition_types(head: bytes) -> frozenset[uuid.UUID]:
     """Return the type GUIDs in a GPT; none where there is no GPT."""
-    return frozenset(partition.type for partition in _gpt(head))
+    return frozenset(partitions(head).values())
 
 
 def boot_area(head: bytes) -> BootArea | None:
@@ -97,4 +110,4 @@ def firmware(heads: Iterable[bytes]) -> Firmware:
     system partition, so the BIOS boot partition wins.
     """
     types = frozenset[uuid.UUID]().union(*(partition_types(head) for head in heads))
-    return Firmware.efi if _ESP in types and _BIOS_BOOT not in types else Firmware.bios
+    return Firmware.efi if ESP in types and _BIOS_BOOT not in types else Firmware.bios
