@@ -20,6 +20,7 @@ from drivers.compression import Compression
 from drivers.virtio import module_name
 from tests.converters.ramdisks import image, maker
 from tests.drivers import grub_files
+from tests.drivers.images import unified
 from v2v.changes import Plan, RunCommand, WriteBootCode
 from v2v.files import DictFiles, Link
 from v2v.model import (
@@ -63,6 +64,7 @@ kernel/drivers/scsi/sd_mod.ko: kernel/drivers/scsi/scsi_mod.ko
 """,
     "xen": "kernel/drivers/block/xen-blkfront.ko:\nkernel/drivers/net/xen-netfront.ko:\n",
     "vmware": "kernel/drivers/message/fusion/mptspi.ko:\nkernel/drivers/net/vmxnet3/vmxnet3.ko:\n",
+    "ahci": "kernel/drivers/ata/ahci.ko: kernel/drivers/scsi/scsi_mod.ko\n",
     "ext4": "kernel/fs/ext4/ext4.ko:\n",
 }  # fmt: skip
 
@@ -78,6 +80,8 @@ class KernelText(TypedDict, total=False):
     tool: str  # of ramdisks.py
     image: str  # paths, where the names are not Debian's
     initramfs_path: str
+    cmdline: str  # image is a unified one with these arguments, and the initramfs in it
+    os_release: str  # of such an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ def load(name: str) -> Case:
     content = tree((FOLDER / name / "tree.txt").read_text(encoding="utf-8"))
     for version, kernel in said.get("kernels", {}).items():
         content |= kernel_files(version, kernel)
+    for path, sections in said.get("programs", {}).items():
+        content[path] = unified({name: text.encode() for name, text in sections.items()})
     if f"{grub_files.FOLDER}/boot.img" in content:
         content |= {
             f"{grub_files.FOLDER}/{name}": data for name, data in grub_files.platform().items()
@@ -160,14 +166,21 @@ def kernel_files(version: str, kernel: KernelText) -> dict[str, bytes | str | Li
         **{f"{folder}/{path}": path for path in paths.values()},
     }
     inside = kernel.get("initramfs")
+    made = b""
     if inside is not None:
-        content[kernel.get("initramfs_path", f"/boot/initrd.img-{version}")] = image(
+        made = image(
             version,
             [paths[module_name(name)] for name in inside],
             kernel.get("initramfs_files", {}),
             Compression(kernel.get("compression", "gzip")),
             kernel.get("tool", "initramfs-tools"),
         )
+    if "cmdline" in kernel:
+        said = {".cmdline": kernel["cmdline"], ".osrel": kernel["os_release"], ".uname": version}
+        parts = {name: text.encode() for name, text in said.items()}
+        content[kernel["image"]] = unified({**parts, ".linux": _kernel(version), ".initrd": made})
+    elif made:
+        content[kernel.get("initramfs_path", f"/boot/initrd.img-{version}")] = made
     return content
 
 
