@@ -30,8 +30,8 @@ _DEFAULT = re.compile(
 _BLSCFG = re.compile(r"^\s*blscfg\b", re.MULTILINE)
 # What entries of the Boot Loader Specification have as $kernelopts where grubenv has none.
 _KERNELOPTS = re.compile(r"^(?P<head>\s*set\s+kernelopts=\")(?P<args>[^\"\n]*)", re.MULTILINE)
-_PREFIX = re.compile(r"^\s*set\s+prefix=[\"']?(?P<path>[^\s\"']+)", re.MULTILINE)
-_INCLUDE = re.compile(r"^\s*(?:configfile|source|\.)\s+[\"']?(?P<path>[^\s\"']+)", re.MULTILINE)
+_PREFIX = re.compile(r"^\s*set\s+prefix=(?P<path>\S+)", re.MULTILINE)
+_INCLUDE = re.compile(r"^\s*(?:configfile|source|\.)\s+(?P<path>\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ def forwards_to(text: str) -> str | None:
     prefix = [match["path"] for match in _PREFIX.finditer(text)]
     if not found:
         return None
-    return re.sub(r"\$(prefix\b|\{prefix\})", lambda _: prefix[-1] if prefix else "", found[-1])
+    path = re.sub(r"\$(prefix\b|\{prefix\})", lambda _: prefix[-1] if prefix else "", found[-1])
+    return re.sub("[\"']", "", path)  # Debian quotes a part: ($root)'/boot/grub'
 
 
 def edit_linux(text: str, edit: Callable[[str, bool], str]) -> str:

@@ -99,3 +99,18 @@ def test_only_kernels_with_a_root_are_edited_and_know_of_their_initramfs() -> No
         "\t\tlinux\t/vmlinuz-5 root=/dev/xvda1 ro False",
         "\tmodule2 /vmlinuz-6 placeholder root=/dev/xvda1 ro True",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("set prefix=($r)'/boot/grub'\nconfigfile $prefix/grub.cfg\n", "($r)/boot/grub/grub.cfg"),
+        ('set prefix=(${root})/grub2\nsource "${prefix}/grub.cfg"\n', "(${root})/grub2/grub.cfg"),
+        ("configfile /EFI/debian/grub.cfg\n", "/EFI/debian/grub.cfg"),
+        ("search --file --set=root /x\n", None),
+        (f"{MENU}source /custom.cfg\n", None),
+        ("blscfg\nsource /custom.cfg\n", None),
+    ],
+)
+def test_a_stub_hands_over_to_another_configuration(text: str, target: str | None) -> None:
+    assert grub_cfg.forwards_to(text) == target
