@@ -193,3 +193,43 @@ def test_debconf_keeps_what_names_no_disk() -> None:
     }
     drafted, _ = draft(boot_code.upgrade_boot_code_later, case(XEN, content))
     assert described(drafted) == []
+
+
+RED_HAT = {"/usr/sbin/grub2-install": "", "/usr/sbin/grub2-mkconfig": "",
+           "/usr/lib/grub/i386-pc/boot.img": ""}  # fmt: skip
+
+
+def test_red_hats_grub_has_other_names() -> None:
+    drafted, _ = draft(boot_code.install_boot_code, case(XEN, RED_HAT))
+    assert described(drafted) == ["run grub2-install --target=i386-pc --no-floppy /dev/sda"]
+    drafted, _ = draft(boot_code.write_menu, case(LEGACY, RED_HAT))
+    assert described(drafted) == ["run grub2-mkconfig -o /boot/grub2/grub.cfg"]
+
+
+def test_a_menu_of_the_boot_loader_specification_needs_no_other() -> None:
+    content = {**RED_HAT, "/boot/grub2/grub.cfg": "blscfg\n"}
+    drafted, _ = draft(boot_code.write_menu, case(LEGACY, content))
+    assert described(drafted) == []
+
+
+ALPINE = "xen-alpine-extlinux"
+
+
+def test_extlinux_needs_no_grub_but_boot_code() -> None:
+    guest = case(ALPINE, {})
+    drafted, conversion = draft(boot_code.install_boot_code, guest)
+    boot_code.check_loader(drafted, conversion)
+    assert described(drafted) == []
+    assert drafted.blockers == []
+    bare = replace(guest, guest=replace(guest.guest, code_disks=()))
+    drafted, _ = draft(boot_code.check_loader, bare)
+    assert [found.code for found in drafted.blockers] == ["E-EXTLINUX"]
+
+
+def test_lilo_is_a_blocker_and_an_unknown_loader_a_warning() -> None:
+    guest = case(ALPINE, {"/etc/lilo.conf": "boot=/dev/xvda\n"}, without=("/boot/extlinux.conf",))
+    drafted, _ = draft(boot_code.check_loader, guest)
+    assert [found.code for found in drafted.blockers] == ["E-LILO"]
+    unknown = case(ALPINE, {}, without=("/boot/extlinux.conf",))
+    drafted, _ = draft(boot_code.check_loader, unknown)
+    assert [found.code for found in drafted.warnings] == ["W-BOOT-MENU"]

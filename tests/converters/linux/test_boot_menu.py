@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pytest
+
 from converters.linux import boot_menu
+from tests.converters.guests import kernel_files
 from tests.converters.linux.drafting import case, described, draft
 from v2v.model import Filesystem
 
 XEN = "xen-pygrub-debian12"
 KVM = "kvm-ready-debian12"
+THEIRS = ("/boot/vmlinuz-6.1.0-50-amd64",)
 KERNELS = "xen-kernels-default-without-virtio"
 SAVED = "xen-kernels-saved-default"
 CONFIG = "/boot/grub/grub.cfg"
@@ -81,3 +86,29 @@ def test_kernel_options_that_do_not_fit_are_warned_of() -> None:
     assert [found.message for found in drafted.warnings] == [
         "/boot/grub/grubenv: it has no room for the new kernel arguments"
     ]
+
+
+UEK, RED_HAT = "5.15.0-1.el9uek.x86_64", "5.14.0-1.el9.x86_64"
+
+
+@pytest.mark.parametrize(
+    ("version", "old", "new"),
+    [
+        (UEK, "kernel-core", "kernel-uek-core"),
+        (RED_HAT, "kernel-uek", "kernel"),
+        (RED_HAT, "kernel-core", "kernel-core"),
+    ],
+)
+def test_the_package_of_the_default_kernel_is_named(version: str, old: str, new: str) -> None:
+    menu = (
+        "menuentry 'old' {\n linux /boot/vmlinuz-1 root=UUID=1 console=ttyS0\n}\n"
+        f"menuentry 'new' {{\n linux /boot/vmlinuz-{version} root=UUID=1 console=ttyS0\n}}\n"
+    )
+    content = {
+        **kernel_files("1", {}),
+        **kernel_files(version, {"modules": ("virtio",), "initramfs": ()}),
+        "/etc/sysconfig/kernel": f"UPDATEDEFAULT=yes\nDEFAULTKERNEL={old}\n",
+        CONFIG: menu,
+    }
+    drafted, _ = draft(boot_menu.set_default_kernel, case(KVM, content, without=THEIRS))
+    assert re.findall(r"DEFAULTKERNEL=\"?([\w-]+)", drafted.text("/etc/sysconfig/kernel")) == [new]

@@ -12,8 +12,10 @@ from v2v.guest.layout import (
     HEAD_BYTES,
     boot_area,
     firmware,
+    has_code,
     has_grub,
     partition_types,
+    partitions,
     with_boot_code,
 )
 from v2v.model import BootArea, Firmware
@@ -97,3 +99,16 @@ def test_boot_code_leaves_the_disk_what_is_its_own() -> None:
     assert len(new) == 512
     assert (new[3:0x5A], new[440:]) == (old[3:0x5A], old[440:])
     assert set(new[:3] + new[0x5A:440]) == {0xFF}
+
+
+def test_partitions_are_told_by_their_numbers() -> None:
+    unused = "00000000-0000-0000-0000-000000000000"
+    found = partitions(gpt(LINUX, unused, ESP))
+    assert {number: str(kind).upper() for number, kind in found.items()} == {1: LINUX, 3: ESP}
+    assert partitions(bytes(HEAD_BYTES)) == {}
+
+
+def test_any_code_in_front_of_the_partition_table_counts() -> None:
+    assert has_code(b"\x33\xc0".ljust(510, b"\0") + b"\x55\xaa")
+    assert not has_code(b"\x33\xc0".ljust(512, b"\0"))
+    assert not has_code(bytes(446) + b"\x80".ljust(64, b"\1") + b"\x55\xaa")
