@@ -195,23 +195,6 @@ def test_debconf_keeps_what_names_no_disk() -> None:
     assert described(drafted) == []
 
 
-RED_HAT = {"/usr/sbin/grub2-install": "", "/usr/sbin/grub2-mkconfig": "",
-           "/usr/lib/grub/i386-pc/boot.img": ""}  # fmt: skip
-
-
-def test_red_hats_grub_has_other_names() -> None:
-    drafted, _ = draft(boot_code.install_boot_code, case(XEN, RED_HAT))
-    assert described(drafted) == ["run grub2-install --target=i386-pc --no-floppy /dev/sda"]
-    drafted, _ = draft(boot_code.write_menu, case(LEGACY, RED_HAT))
-    assert described(drafted) == ["run grub2-mkconfig -o /boot/grub2/grub.cfg"]
-
-
-def test_a_menu_of_the_boot_loader_specification_needs_no_other() -> None:
-    content = {**RED_HAT, "/boot/grub2/grub.cfg": "blscfg\n"}
-    drafted, _ = draft(boot_code.write_menu, case(LEGACY, content))
-    assert described(drafted) == []
-
-
 ALPINE = "xen-alpine-extlinux"
 
 
