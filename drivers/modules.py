@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from drivers.virtio import COMPRESSED, DEVICES, module_name
+from drivers.virtio import COMPRESSED, DEVICES, Device, module_name
 from v2v.files import Files, realpath
 from v2v.model import Driver
 
@@ -44,7 +44,10 @@ class Modules:
 
     def driver(self, key: str) -> Driver:
         """Return how the kernel has the driver of a virtio device, by its key in DEVICES."""
-        device = DEVICES[key]
+        return self.has(DEVICES[key])
+
+    def has(self, device: Device) -> Driver:
+        """Return how the kernel has the driver of a device."""
         if device.module in self.builtin or device.option in self.options:
             return Driver.builtin
         return Driver.module if device.module in self.paths else Driver.missing

@@ -12,7 +12,7 @@ COMPRESSED = (".gz", ".xz", ".zst")  # what a module's file name may end in, dep
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A virtio device: its driver's module, under its normal name, and its kernel option."""
+    """A device: its driver's module, under its normal name, and its kernel option."""
 
     module: str
     option: str

@@ -300,6 +300,7 @@ class Capabilities:
     balloon: bool = True
     agent: bool = True  # a virtio-serial channel for the QEMU guest agent
     virtio_transitional: bool = False  # the guest's drivers know only virtio 0.9
+    cpu_level: int = 1  # of x86-64: its programs run on CPUs of x86-64-v2 or v3 only
 
 
 @dataclass(frozen=True, slots=True)

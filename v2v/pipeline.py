@@ -299,6 +299,7 @@ def _summary(
         firmware=target_firmware(job.machine, guest),
         block_bus=capabilities.block_bus,
         net_model=capabilities.net_model,
+        cpu_level=capabilities.cpu_level,
         domain_xml=domain.xml,
         disks=tuple(
             TargetImage(str(disk.path), disk.format, disk.virtual_bytes, needed)

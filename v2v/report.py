@@ -43,6 +43,7 @@ class TargetSummary:
     net_model: str
     domain_xml: str
     disks: tuple[TargetImage, ...]
+    cpu_level: int = 1  # of x86-64, that the guest's programs need
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def _target_json(target: TargetSummary) -> dict[str, object]:
         "firmware": target.firmware,
         "block_bus": target.block_bus,
         "net_model": target.net_model,
+        "cpu_level": target.cpu_level,
         "domain_xml": target.domain_xml,
         "disks": [
             {
@@ -241,4 +243,6 @@ def _target_text(target: TargetSummary, *, dry_run: bool) -> Iterator[str]:
         f"  a domain on {target.machine} with {target.firmware}, disks on {target.block_bus}, "
         f"NICs as {target.net_model}"
     )
+    if target.cpu_level > 1:
+        yield f"  the guest's programs need a CPU of x86-64-v{target.cpu_level}"
     yield f"  space needed: {iec(need)}"

@@ -19,6 +19,7 @@ from converters.linux import (
     consoles,
     disks,
     display,
+    distributions,
     efi_fallback,
     firstboot,
     hypervisor_tools,
@@ -27,13 +28,15 @@ from converters.linux import (
     kernel_choice,
     kernel_modules,
     network,
-    packages,
+    repositories,
     selinux,
     unified_images,
 )
 from converters.linux.bootloaders.menu import entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import disk_names
+from converters.linux.inits import find_init, udev_version
+from converters.linux.packages import Packages
 from drivers.kernels import Ramdisks, Started, kernels
 from v2v.changes import Draft
 from v2v.hardware import target_firmware
@@ -53,13 +56,17 @@ STEPS: tuple[Step, ...] = (
     boot_sources.edit_lines,
     boot_sources.rename_boot_disk,
     boot_menu.set_default_kernel,
+    consoles.restore_screens,
     consoles.move_inittab,
     consoles.allow_root_login,
     consoles.move_systemd_gettys,
     consoles.move_upstart_gettys,
+    consoles.move_runit_gettys,
     display.use_any_graphics,
     hypervisor_tools.disable_services,
+    hypervisor_tools.disable_kudzu,
     hypervisor_tools.spare_the_initramfs,
+    repositories.disable_vendor_repositories,
     kernel_modules.unload_old_drivers,
     kernel_modules.rename_driver_aliases,
     kernel_modules.drop_driver_aliases,
@@ -85,15 +92,12 @@ def convert(
 ) -> tuple[Guest, Capabilities]:
     """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
     conversion = prepare(draft, machine, guest, mode)
-    kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel)
+    kernel = conversion.kernel
+    without = kernel_choice.without_virtio(draft, conversion.ramdisks, kernel)
+    kernel_choice.check_kernel(draft, conversion.guest, kernel, without)
     unified_images.check_images(draft, conversion)
     boot_code.check_loader(draft, conversion)
-    if not conversion.packages:
-        draft.warn(
-            "W-DISTRIBUTION",
-            f"{guest.product}: it is none of the Debian family; what is known of any Linux is done",
-            hint="prove the result with v2v verify before the old guest is given up",
-        )
+    distributions.check(draft, guest)
     for step in STEPS:
         step(draft, conversion)
     return conversion.guest, conversion.capabilities
@@ -121,7 +125,11 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
     kernel = kernel_choice.choose(
         found, lambda kernel: entry_of(draft, entries, kernel) is not None
     )
-    capabilities = kernel_choice.capabilities(kernel)
+    capabilities = replace(
+        kernel_choice.capabilities(kernel, kernel_choice.without_virtio(draft, ramdisks, kernel)),
+        cpu_level=distributions.cpu_level(guest),
+    )
+    packages = Packages(draft)
     return Conversion(
         machine=machine,
         guest=guest,
@@ -129,7 +137,9 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
         kernel=kernel,
         capabilities=capabilities,
         names=disk_names(machine, guest, capabilities.block_bus),
-        packages=packages.installed(draft),
+        packages=packages,
+        init=find_init(draft, packages, packages.database),
+        udev=udev_version(draft, packages, packages.database),
         ramdisks=ramdisks,
         initramfs=mode,
     )

@@ -10,15 +10,20 @@ from __future__ import annotations
 import posixpath
 import re
 
+from converters.linux import inits
 from converters.linux.conversion import Conversion
 from v2v.changes import Draft
 
 _WHY = "logins go to the serial console, the one that the domain has on KVM"
 _WANTS = "/etc/systemd/system/getty.target.wants"
+_CITRIX = ("xe-linux-distribution", "xe-daemon")
 _XEN_TTY = re.compile(r"\b[hx]vc0\b")
 _SERIAL_GETTY = re.compile(r"^[^#\s][^\n]*\bttyS0\b", re.MULTILINE)
-# Debian's inittab has this line as an example.
-_EXAMPLE = re.compile(r"^#(?P<line>T0:[^\n]*\bttyS0\b[^\n]*)", re.MULTILINE)
+# The example that Debian, SUSE, Gentoo and Alpine have in their inittab.
+_EXAMPLE = re.compile(r"^#[ \t]*(?P<line>\w{1,5}:\d*:respawn:[^\n]*\bttyS0\b[^\n]*)", re.MULTILINE)
+_SCREEN = re.compile(r"^1:(?P<levels>\d+):respawn:[^\n]*getty[^\n]*\n", re.MULTILINE)
+# What Citrix's tools do to the gettys of the screens, which a PV guest does not have.
+_HIDDEN = re.compile(r"^#(?P<line>[1-6]:\d+:respawn:[^\n]*getty\b[^\n]*)", re.MULTILINE)
 
 
 def move_inittab(draft: Draft, conversion: Conversion) -> None:
@@ -39,8 +44,41 @@ def move_inittab(draft: Draft, conversion: Conversion) -> None:
         lines.append(new)
     text = "".join(lines)
     if not serial and not conversion.systemd:
-        text = _EXAMPLE.sub(r"\g<line>", text, count=1)
+        text = _serial_getty(draft, text)
     draft.write(path, text, why=_WHY)
+
+
+def _serial_getty(draft: Draft, text: str) -> str:
+    """Return an inittab with its example in force, or with a line beside the first screen's.
+
+    The screen's own program may be mingetty, which no serial line can have.
+    """
+    found = _EXAMPLE.sub(r"\g<line>", text, count=1)
+    screen = _SCREEN.search(text)
+    if found != text or screen is None or not draft.exists("/sbin/agetty"):
+        return found
+    line = f"S0:{screen['levels']}:respawn:/sbin/agetty ttyS0 115200 vt100\n"
+    return f"{text[: screen.end()]}{line}{text[screen.end() :]}"
+
+
+def restore_screens(draft: Draft, conversion: Conversion) -> None:
+    """Start the gettys of the screens again, which Citrix's tools have put behind comment signs."""
+    path = "/etc/inittab"
+    if draft.is_file(path) and any(inits.known(draft, name) for name in _CITRIX):
+        text = draft.text(path)
+        if not _SCREEN.search(text):
+            text = _HIDDEN.sub(r"\g<line>", text)
+        draft.write(path, text, why="the guest has a screen again, which it had not on Xen")
+
+
+def move_runit_gettys(draft: Draft, conversion: Conversion) -> None:
+    """Start a getty on ttyS0 where runit runs the services, as Void has them: runsvdir(8)."""
+    service = "/etc/sv/agetty-ttyS0"
+    for runlevel in draft.glob("/etc/runit/runsvdir/default"):
+        for name in ("agetty-hvc0", "agetty-xvc0"):
+            draft.remove(f"{runlevel}/{name}", why=_WHY)
+        if draft.exists(service):
+            draft.link(f"{runlevel}/agetty-ttyS0", service, why=_WHY)
 
 
 def allow_root_login(draft: Draft, conversion: Conversion) -> None:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converters.linux.bootloaders.menu import Loader
 from converters.linux.disk_names import DiskNames
+from converters.linux.inits import Init
+from converters.linux.packages import Packages
 from drivers.kernels import Ramdisks
 from v2v.hardware import target_firmware
 from v2v.model import Capabilities, Firmware, Guest, Hypervisor, InitramfsMode, Kernel, Machine
@@ -23,7 +24,9 @@ class Conversion:
     kernel: Kernel | None  # the one that the converted guest boots
     capabilities: Capabilities
     names: DiskNames
-    packages: Mapping[str, str]  # installed ones of dpkg, to their versions
+    packages: Packages
+    init: Init
+    udev: int  # its version; 0: another program names the devices, or it is not known
     ramdisks: Ramdisks  # as they are before the conversion
     initramfs: InitramfsMode
 
@@ -46,12 +49,5 @@ class Conversion:
 
     @property
     def systemd(self) -> bool:
-        """Tell whether systemd is the init: its package holds /sbin/init since Debian 8."""
-        return "systemd-sysv" in self.packages
-
-    @property
-    def udev(self) -> int:
-        """The version of udev: 252 of 252.39-1~deb12u2; 0 if it is not known."""
-        number = self.packages.get("udev", "").rpartition(":")[2]
-        digits = number[: next((i for i, c in enumerate(number) if not c.isdigit()), None)]
-        return int(digits or 0)
+        """Tell whether systemd is the init."""
+        return self.init is Init.systemd

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from converters.linux.disk_names import depends_on_hardware
+from converters.linux.emulated import Emulated, emulated
+from drivers.initramfs import InitramfsError
+from drivers.kernels import Ramdisks
+from drivers.modules import read_modules
 from v2v.changes import Draft
+from v2v.files import Files
 from v2v.model import Bus, Capabilities, Driver, Guest, Kernel
 
-_Q35 = 2, 6, 32  # older kernels get the machine that they were made for
-_AHCI = 2, 6, 32
+Q35 = 2, 6, 32  # older kernels get the machine that they were made for, without AHCI
 _VIRTIO_1 = 4, 0  # virtio 1.0 came with Linux 4.0
 
 
@@ -55,8 +59,27 @@ def choose(kernels: Iterable[Kernel], in_menu: Callable[[Kernel], bool]) -> Kern
     return next(iter(ranked), None)
 
 
-def capabilities(kernel: Kernel | None) -> Capabilities:
-    """Return the hardware for a kernel; one that has no virtio gets emulated devices."""
+def without_virtio(files: Files, ramdisks: Ramdisks, kernel: Kernel | None) -> Emulated | None:
+    """Return the emulated devices for a kernel, None if it needs none or nothing is known of it."""
+    if kernel is None or (boots(kernel) and kernel.virtio["net"] is not Driver.missing):
+        return None
+    modules = read_modules(files, kernel.version)
+    if not (modules.paths or modules.builtin or modules.options):
+        return None
+    loadable: Collection[str] = ()
+    if kernel.initramfs is not None:
+        try:
+            loadable = ramdisks.get(kernel.initramfs).contents.modules(kernel.version)
+        except InitramfsError:
+            loadable = modules.paths  # nobody knows; they may be there
+    return emulated(modules, loadable, ahci=release_of(kernel.version) >= Q35)
+
+
+def capabilities(kernel: Kernel | None, without: Emulated | None = None) -> Capabilities:
+    """Return the hardware for a kernel; what it has no virtio driver for is emulated.
+
+    ``without`` tells which emulated devices it has drivers for, where it is known.
+    """
     if kernel is None:
         return Capabilities()
     release = release_of(kernel.version)
@@ -64,14 +87,15 @@ def capabilities(kernel: Kernel | None) -> Capabilities:
     virtio = boots(kernel)
     bus = Bus.virtio if there["blk"] else Bus.scsi
     if not virtio:
-        bus = Bus.sata if release >= _AHCI else Bus.ide
+        bus = (without and without.bus) or (Bus.sata if release >= Q35 else Bus.ide)
+    nic = "virtio" if virtio and there["net"] else (without and without.nic) or "e1000"
     return Capabilities(
         block_bus=bus,
-        net_model="virtio" if virtio and there["net"] else "e1000",
-        machine="q35" if release >= _Q35 else "pc",
+        net_model=nic,
+        machine="q35" if release >= Q35 and bus is not Bus.ide else "pc",
         rng=virtio and there["rng"],
         balloon=virtio and there["balloon"],
-        agent=virtio and there["console"],
+        agent=virtio and there["console"] and release >= Q35,  # several ports on one device
         virtio_transitional=release < _VIRTIO_1,
     )
 
@@ -85,7 +109,9 @@ def release_of(version: str) -> tuple[int, ...]:
     return tuple(map(int, match[0].split("."))) if match else (99,)
 
 
-def check_kernel(draft: Draft, guest: Guest, kernel: Kernel | None) -> None:
+def check_kernel(
+    draft: Draft, guest: Guest, kernel: Kernel | None, without: Emulated | None = None
+) -> None:
     """Say what a guest without a fitting kernel lacks, before anything is changed."""
     if kernel is not None:
         if not boots(kernel):
@@ -95,6 +121,8 @@ def check_kernel(draft: Draft, guest: Guest, kernel: Kernel | None) -> None:
                 " the guest gets emulated disks and network cards",
                 hint="they are slower; install a newer kernel in the guest, then convert again",
             )
+        if without is not None:
+            _check_emulated(draft, kernel, without)
         return
     if guest.kernels:
         versions = ", ".join(kernel.version for kernel in guest.kernels)
@@ -109,4 +137,20 @@ def check_kernel(draft: Draft, guest: Guest, kernel: Kernel | None) -> None:
             f"{guest.product}: there is no kernel in /boot; Xen's host may have started it with "
             "one of its own",
             hint="install a kernel in the guest, such as linux-image-amd64, then convert",
+        )
+
+
+def _check_emulated(draft: Draft, kernel: Kernel, without: Emulated) -> None:
+    if not boots(kernel) and without.bus is None:
+        draft.warn(
+            "W-DISK-DRIVER",
+            f"kernel {kernel.version}: no driver for SATA or IDE disks is built in or in its "
+            "initramfs; it may not find its root",
+            hint="add the module ahci to the guest's initramfs, then convert again",
+        )
+    if without.nic is None and Driver.missing in (kernel.virtio["net"], kernel.virtio["pci"]):
+        draft.warn(
+            "W-NIC-DRIVER",
+            f"kernel {kernel.version}: it has no driver for any network card that KVM has",
+            hint="install a kernel with virtio_net or e1000 in the guest, then convert again",
         )
