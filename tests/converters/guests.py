@@ -18,6 +18,7 @@ from typing import TypedDict
 import converters
 from drivers.compression import Compression
 from drivers.virtio import module_name
+from tests.converters.linux.databases import sqlite_database
 from tests.converters.ramdisks import image, maker
 from tests.drivers import grub_files
 from tests.drivers.images import unified
@@ -136,6 +137,8 @@ def load(name: str) -> Case:
         content |= {
             f"{grub_files.FOLDER}/{name}": data for name, data in grub_files.platform().items()
         }
+    for path, packages in said.get("rpm", {}).items():
+        content[path] = sqlite_database(packages)  # what it is, no name of a file tells
     return Case(_machine(said["machine"]), _guest(said["guest"]), DictFiles(content))
 
 
@@ -215,6 +218,7 @@ class GuestText(TypedDict, total=False):
     distro: str
     version: str
     product: str
+    like: Sequence[str]
     firmware: str
     root: str
     mountpoints: Mapping[str, str]
@@ -253,6 +257,7 @@ def _guest(said: GuestText) -> Guest:
         firmware=Firmware(said.get("firmware", "bios")),
         root=said["root"],
         mountpoints=said.get("mountpoints", {"/": said["root"]}),
+        like=tuple(said.get("like", ())),
         filesystems=tuple(
             Filesystem(device or "", kind or "", uuid, label)
             for device, kind, uuid, label in said.get("filesystems", ())
