@@ -114,7 +114,7 @@ def uninstallers(draft: Draft) -> tuple[tuple[str, ...], ...]:
         )
         script = f"{folder[1]}/uninstall.sh" if folder else ""
         found += [(script,)] if script and draft.is_file(script) else []
-    if draft.is_file(_PARALLELS_INSTALL):
+    if inits.known(draft, "prltoolsd") and draft.is_file(_PARALLELS_INSTALL):
         found.append((_PARALLELS_INSTALL, "-r"))
     return tuple(found)
 

@@ -40,11 +40,13 @@ class Init(StrEnum):
 
 def find_init(draft: Draft, packages: Mapping[str, str], database: Database | None) -> Init:
     """Return what starts the services. dpkg's guests say so by a package, others by /sbin/init."""
+    if database is Database.dpkg and "systemd-sysv" in packages:
+        return Init.systemd
     try:
         program = posixpath.basename(realpath(draft, "/sbin/init"))
     except FileNotFoundError:
         program = ""
-    if program == "systemd" or (database is Database.dpkg and "systemd-sysv" in packages):
+    if program == "systemd":
         return Init.systemd
     if draft.listdir("/etc/runlevels"):
         return Init.openrc

@@ -153,6 +153,7 @@ def test_uninstallers_of_archives_are_run() -> None:
         "/etc/vmware-tools/locations": "",
         "/usr/bin/vmware-uninstall-tools.pl": "#!/usr/bin/perl\n",
         "/usr/lib/parallels-tools/install": "#!/bin/sh\n",
+        "/etc/init.d/prltoolsd": "#!/bin/sh\n",
     }
     drafted, _ = draft(firstboot.queue_first_boot, case("kvm-ready-debian12", content))
     script = drafted.text(SCRIPT)
