@@ -24,6 +24,7 @@ from pathlib import Path
 
 from fixtures.build import AT_ONCE, RECIPES, guest, path
 from fixtures.programs import BuildError
+from tests import support
 
 ROOT = Path(__file__).parent.parent
 V2V = str(Path(sys.executable).with_name("v2v"))
@@ -53,6 +54,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     boot_seconds: int = 0
     level: str = ""
+    distro: str = ""
+    version: str = ""
 
     def line(self) -> str:
         """The guest's line of the table."""
@@ -96,7 +99,8 @@ def result(name: str) -> Result:
             errors = [line for line in made.stderr.splitlines() if "error:" in line]
             return Result(name, False, seconds, "; ".join(errors) or made.stderr[-300:])
         (definition,) = Path(folder).glob("*.xml")
-        plan = json.loads(definition.with_suffix(".report.json").read_text())["plan"]
+        report = json.loads(definition.with_suffix(".report.json").read_text())
+        plan = report["plan"]
         proof = _v2v(
             "verify", "-q", str(definition), "--timeout", str(BOOT_SECONDS), "--format", "json"
         )
@@ -111,6 +115,8 @@ def result(name: str) -> Result:
         tuple(sorted({warning["code"] for warning in plan["warnings"]})),
         round(evidence["seconds"]),
         evidence["level"],
+        report["guest"]["distro"],
+        report["guest"]["version"],
     )
 
 
@@ -142,6 +148,8 @@ def main() -> int:
     boot = sum(found.booted for found in results)
     total = f"\n{boot} of {len(results)} guests boot.\n"
     options.out.write_text(_HEAD + "".join(f"{found.line()}\n" for found in results) + total)
+    started = support.booted((f.name, f.distro, f.version) for f in results if f.booted)
+    support.PAGE.write_text(support.page(started))
     print(total.strip())
     return 0 if boot == len(results) else 1
 
