@@ -15,7 +15,7 @@ from fixtures.build import RECIPES, guest
 from fixtures.debian import guestfish
 from fixtures.programs import run
 from v2v.model import Bus, Firmware, Hypervisor
-from v2v.proof import Level, verify
+from v2v.proof import Level, describe, verify
 
 pytestmark = [pytest.mark.guest, pytest.mark.every]
 
@@ -40,12 +40,13 @@ _DOMAIN = """\
 _DISK = """\
 <disk type="file"><driver type="{format}"/><source file="{path}"/>
       <target dev="{bus}{letter}" bus="{kind}"/></disk>"""
-# A new machine has not the boot entry that the guest's installer wrote into the old one's memory.
+# A new machine has not the boot entry that the guest's installer wrote into the old one's memory;
+# systemd-boot needs none.
 _FALLBACK = """\
 mount /dev/sda1 /
 mkdir-p /EFI/BOOT
-glob cp /EFI/debian/shimx64.efi /EFI/BOOT/BOOTX64.EFI
-glob cp /EFI/debian/grubx64.efi /EFI/BOOT/grubx64.efi
+-glob cp /EFI/debian/shimx64.efi /EFI/BOOT/BOOTX64.EFI
+-glob cp /EFI/debian/grubx64.efi /EFI/BOOT/grubx64.efi
 """
 
 
@@ -84,5 +85,5 @@ def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
     domain = tmp_path / "domain.xml"
     domain.write_text(_domain(source, tmp_path))
     evidence = verify(domain, timeout=600)
-    assert evidence.booted, evidence
-    assert evidence.level in (Level.login, Level.network), evidence
+    assert evidence.booted, describe(evidence)
+    assert evidence.level in (Level.login, Level.network), describe(evidence)
