@@ -40,8 +40,9 @@ _DOMAIN = """\
 _DISK = """\
 <disk type="file"><driver type="{format}"/><source file="{path}"/>
       <target dev="{bus}{letter}" bus="{kind}"/></disk>"""
-# A new machine has not the boot entry that the guest's installer wrote into the old one's memory;
-# systemd-boot needs none.
+# A new machine has not the boot entry that the guest's installer wrote into the old one's memory.
+# systemd-boot needs none, and guests of other families than Debian's have a loader at the fallback
+# path.
 _FALLBACK = """\
 mount /dev/sda1 /
 mkdir-p /EFI/BOOT
@@ -56,6 +57,8 @@ def _domain(source: Path, folder: Path) -> str:
     bus = Bus.ide if machine.hypervisor is Hypervisor.xen else machine.disks[0].controller
     assert bus is not None
     efi = machine.firmware is Firmware.efi
+    if efi:
+        bus = Bus.sata  # Debian's OVMF has no driver for VMware's SCSI controllers
     disks = []
     for letter, disk in zip("abcd", machine.disks, strict=False):
         assert disk.format is not None
