@@ -38,6 +38,7 @@ LEVELS = (
         "v2v.changes",
         "v2v.devices",
         "v2v.files",
+        "v2v.keys",
         "v2v.osrelease",
     ),
     ("v2v.run",),

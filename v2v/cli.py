@@ -98,6 +98,13 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
         "--root", metavar="DEVICE", help="the system to convert where there are several, or 'first'"
     )
     verb.add_argument(
+        "--key", action="append", default=[], metavar="ID:key:STRING|ID:file:PATH",
+        help="a key of an encrypted volume; ID is its device, its UUID, or 'all'",
+    )  # fmt: skip
+    verb.add_argument(
+        "--no-fsck", action="store_true", help="do not check the guest's file systems"
+    )
+    verb.add_argument(
         "--initramfs", type=InitramfsMode, choices=tuple(InitramfsMode),
         default=InitramfsMode.auto, help="how drivers get into the initramfs (default: auto)",
     )  # fmt: skip
@@ -189,6 +196,7 @@ def _complain(*findings: Finding) -> None:
 
 
 def _options(args: argparse.Namespace) -> Options:
+    from v2v.keys import parse_keys
     from v2v.networks import parse_network_map
     from v2v.pipeline import Options
 
@@ -205,6 +213,8 @@ def _options(args: argparse.Namespace) -> Options:
         input_format=args.input_format,
         trust_image=args.trust_image,
         root=args.root,
+        keys=parse_keys(args.key),
+        fsck=not args.no_fsck,
         initramfs=args.initramfs,
         guest_code=not args.no_guest_code,
         fstrim=not args.no_fstrim,

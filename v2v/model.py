@@ -133,6 +133,7 @@ class Disk:
     controller: Bus | None = None
     device: str | None = None  # the name the guest knew it by, such as xvda, xvda1 or sdb
     virtual_bytes: int | None = None
+    wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,7 @@ class Filesystem:
     type: str
     uuid: str | None
     label: str | None
+    disks: tuple[str, ...] = ()  # those that it lies on, several for an array or a volume group
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,10 @@ class Guest:
     bootloader: Bootloader = Bootloader.none  # it and its menu are found by the converter
     bootloader_config: str | None = None
     kernels: tuple[Kernel, ...] = ()
+    # Names that follow from what is on a device (/dev/disk/by-uuid/..., /dev/mapper/...): which.
+    device_names: Mapping[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()  # all systems that there are, for people
+    locked: tuple[str, ...] = ()  # encrypted volumes that stayed closed
 
     def filesystem(self, device: str) -> Filesystem | None:
         """Return the file system on a device, or None."""

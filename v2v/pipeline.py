@@ -24,9 +24,11 @@ from v2v.disks.qemu_img import create_overlay
 from v2v.disks.space import estimate
 from v2v.domain import Domain, define_domain
 from v2v.errors import BlockedError, Finding, GuestError, SourceError, TargetError
-from v2v.guest.inspect import inspect, space_findings
+from v2v.guest.checks import finish
+from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
+from v2v.keys import Key
 from v2v.model import (
     Allocation,
     Capabilities,
@@ -51,6 +53,8 @@ class Options:
     input_format: DiskFormat | None = None
     trust_image: bool = False  # images may refer to files outside of the guest's folder
     root: str | None = None  # device of the system to convert, or "first"
+    keys: tuple[Key, ...] = ()  # of encrypted volumes
+    fsck: bool = True  # check the file systems, before and after
     initramfs: InitramfsMode = InitramfsMode.auto
     guest_code: bool = True  # programs of the guest may run, in the appliance
     fstrim: bool = True
@@ -124,7 +128,7 @@ def plan(
             with _overlays(job.images) as overlays:
                 try:
                     with _session(overlays, found, writable=False) as session:
-                        guest, drafted = _look(session, job.machine, options, found)
+                        guest, drafted, _ = _look(session, job.machine, options, found)
                         calls = session.calls
                 except GuestError as error:
                     found.blockers.append(error.finding)
@@ -157,11 +161,11 @@ def convert(
             raise BlockedError(found.blockers)
         with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
             with _session(overlays, found, writable=True) as session:
-                guest, drafted = _look(session, job.machine, options, found)
+                guest, drafted, inspection = _look(session, job.machine, options, found)
                 if found.blockers:
                     raise BlockedError(found.blockers)
                 domain = _define(job, guest, drafted.capabilities, found)
-                _change(session, drafted, options, clock)
+                _change(session, inspection, drafted, options, clock)
                 calls = session.calls
             _copy(writing, overlays, clock)
             clock.stop()
@@ -206,7 +210,12 @@ def _prepare(source: Source, options: Options, found: _Findings) -> _Job:
         machine = replace(
             machine,
             disks=tuple(
-                replace(disk, format=image.format, virtual_bytes=image.virtual_bytes)
+                replace(
+                    disk,
+                    format=image.format,
+                    virtual_bytes=image.virtual_bytes,
+                    wwid=image.wwid,
+                )
                 for disk, image in zip(machine.disks, images, strict=True)
             ),
         )
@@ -249,27 +258,32 @@ def _session(overlays: Sequence[Path], found: _Findings, *, writable: bool) -> I
 
 def _look(
     session: Session, machine: Machine, options: Options, found: _Findings
-) -> tuple[Guest, Plan]:
+) -> tuple[Guest, Plan, Inspection]:
     found.observer.stage("inspect", "Looking into the guest")
-    guest, files = inspect(session, machine, options.root)
-    found.blockers += space_findings(session, guest)
-    found.observer.stage("plan", f"Planning the conversion of {guest.product}")
+    seen = inspect(session, machine, options.root, options.keys, fsck=options.fsck)
+    found.warn(*seen.warnings)
+    found.blockers += seen.blockers
+    found.observer.stage("plan", f"Planning the conversion of {seen.guest.product}")
     guest, drafted = converters.plan(
-        machine, guest, files, options.initramfs, guest_code=options.guest_code
+        machine, seen.guest, seen.files, options.initramfs, guest_code=options.guest_code
     )
     found.warn(*drafted.warnings)
     found.blockers += drafted.blockers
-    return guest, drafted
+    return guest, drafted, seen
 
 
-def _change(session: Session, drafted: Plan, options: Options, clock: Stopwatch) -> None:
+def _change(
+    session: Session, seen: Inspection, drafted: Plan, options: Options, clock: Stopwatch
+) -> None:
     clock.stage("convert", f"Making {len(drafted.changes)} changes in the guest")
     session.apply(drafted.changes)
     if options.fstrim:
         clock.stage("fstrim", "Discarding unused blocks")
         session.trim()
-    clock.stage("flush", "Ending the appliance")
     session.umount_all()
+    clock.stage("check", "Checking the guest's file systems")
+    finish(session, seen.volumes, seen.mounts, fsck=options.fsck)
+    clock.stage("flush", "Ending the appliance")
     session.finish()
 
 

@@ -110,6 +110,12 @@ def _guest_json(guest: Guest) -> dict[str, object]:
         "firmware": guest.firmware,
         "root": guest.root,
         "mountpoints": dict(guest.mountpoints),
+        "filesystems": [
+            {"device": found.device, "type": found.type, "uuid": found.uuid, "label": found.label}
+            for found in guest.filesystems
+        ],
+        "roots": list(guest.roots),
+        "locked": list(guest.locked),
         "bootloader": guest.bootloader,
         "kernels": [_kernel_json(kernel) for kernel in guest.kernels],
     }

@@ -11,16 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from v2v.devices import DeviceNames, drive_letters
+from v2v.devices import DeviceNames, by_hardware, drive_letters
 from v2v.model import Bus, Filesystem, Guest, Machine
 
-# What udev derives from the hardware. by-uuid, by-label, by-partuuid and by-partlabel come from
-# the disk, and dm-, md- and lvm- names of by-id from what is on it.
 _HARDWARE = re.compile(
-    r"/dev/((xvd|sd|hd|vd)[a-z]{1,3}\d*|nvme\d+n\d+(p\d+)?|cciss/c\d+d\d+(p\d+)?"
-    r"|disk/by-path/.+|disk/by-id/(?!dm-|md-|lvm-).+)"
+    r"/dev/((xvd|sd|hd|vd)[a-z]{1,3}\d*|nvme\d+n\d+(p\d+)?|cciss/c\d+d\d+(p\d+)?)"
 )
-_BY_HARDWARE = re.compile(r"/dev/disk/by-(?:path|id)/.+?(?:-part(?P<part>\d+))?")
 _PLAIN = re.compile(r"[\w.+-]+", re.ASCII)  # needs no quoting in any file
 
 
@@ -34,7 +30,7 @@ class Edited:
 
 def depends_on_hardware(name: str) -> bool:
     """Tell whether a name depends on the virtual hardware."""
-    return _HARDWARE.fullmatch(name) is not None
+    return _HARDWARE.fullmatch(name) is not None or by_hardware(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +57,12 @@ class DiskNames:
             return f"LABEL={found.label}"
         return self._target(device)
 
+    def path(self, name: str) -> str | None:
+        """Return what stable does as a path, for files that take no tags."""
+        found = self.stable(name) or ""
+        tag, equals, value = found.partition("=")
+        return f"/dev/disk/by-{tag.lower()}/{value}" if equals else found or None
+
     def on_target(self, name: str) -> str | None:
         """Return the name on KVM of a disk or partition, for where UUIDs are not understood."""
         device = self._device(name, None)
@@ -72,14 +74,10 @@ class DiskNames:
         A by-path or by-id name tells nothing but the partition, so that it is known only where
         there is one disk, or where the mount point was found by other means.
         """
-        by_hardware = _BY_HARDWARE.fullmatch(name)
-        if by_hardware is None:
-            return self.old.find(name)
-        if mountpoint is not None and mountpoint in self.guest.mountpoints:
-            return self.guest.mountpoints[mountpoint]
-        if len(self.guest.disks) == 1:
-            return f"{self.guest.disks[0]}{by_hardware['part'] or ''}"
-        return None
+        mounted = self.guest.mountpoints.get(mountpoint or "")
+        if mounted is not None and by_hardware(name) is not None:
+            return mounted
+        return self.old.find(name)
 
     def _alone(self, found: Filesystem, value: str) -> bool:
         """Tell whether a UUID or label means this file system only; clones share theirs.
@@ -105,5 +103,5 @@ class DiskNames:
 def disk_names(machine: Machine, guest: Guest, bus: Bus) -> DiskNames:
     """Return the translation for a guest whose disks will hang on the bus."""
     known = tuple(disk.device for disk in machine.disks)
-    old = DeviceNames(known, guest.disks, guest.filesystems)
+    old = DeviceNames(known, guest.disks, guest.filesystems, guest.device_names)
     return DiskNames(guest, old, "vd" if bus is Bus.virtio else "sd")

@@ -24,10 +24,18 @@ _ASSIGNED = re.compile(
     re.MULTILINE,
 )
 _FILTER = re.compile(
-    r"^[ \t]*(?:global_)?filter[ \t]*=[ \t]*\[(?P<patterns>[^\]]*)\]", re.MULTILINE
+    r"^[ \t]*(?:global_)?filter[ \t]*=[ \t]*\[(?P<patterns>(?:[^\]\"]|\"[^\"]*\")*)\]", re.MULTILINE
 )
 _ACCEPT = re.compile(
-    r"\"a(?P<mark>[^\w\s\"])(?P<pattern>[^\"]*?(?P<disk>xvd|sd|hd)[^\"]*?)(?P=mark)\""
+    r"\"a(?P<mark>[^\w\s\"])(?P<pattern>[^\"]*?"
+    r"(?P<disk>xvd|sd|hd|nvme|cciss|mpath|disk/by-(?:id|path))[^\"]*?)(?P=mark)\""
+)
+_LETTERS = ("xvd", "sd", "hd")
+_MENTION = re.compile(r"(?<![\w/])/dev/[\w/.:+@-]+")
+_COMMENT = re.compile(r"\s*[#;]")
+# The device of a journal or a log, and the parts of a btrfs; mount(8), btrfs(5).
+_DEVICE_OPTION = re.compile(
+    r"(?<![^,\s])(?P<key>device|logdev|rtdev|journal_path)=(?P<name>/dev/[^,\s]+)"
 )
 
 
@@ -39,7 +47,16 @@ def fstab(text: str, names: DiskNames) -> Edited:
         name = names.stable(fields[0], fields[1] if len(fields) > 1 else None)
         return fields[0] if name is None and kind in _REMOVABLE_TYPES else name
 
-    return _table(text, 0, names, rename)
+    def part(match: re.Match[str]) -> str:
+        new = names.on_target(match["name"]) if names.depends(match["name"]) else None
+        return match[0] if new is None else f"{match['key']}={new}"
+
+    edited = _table(text, 0, names, rename)
+    lines = (
+        line if line.lstrip()[:1] == "#" else _DEVICE_OPTION.sub(part, line)
+        for line in edited.text.splitlines(keepends=True)
+    )
+    return Edited("".join(lines), edited.unknown)
 
 
 def without_shared_folders(text: str) -> str:
@@ -113,7 +130,10 @@ def lvm_filter(text: str, names: DiskNames) -> Edited:
 
     def accept(match: re.Match[str]) -> str:
         before, after = match["pattern"].split(match["disk"], 1)
-        new = f'"a{match["mark"]}{before}{names.prefix}{after}{match["mark"]}"'
+        pattern = f"{before}{names.prefix}{after}"
+        if match["disk"] not in _LETTERS:  # a name of another kind has no counterpart
+            pattern = f"^/dev/{names.prefix}"
+        new = f'"a{match["mark"]}{pattern}{match["mark"]}"'
         return match[0] if new in match.string else f"{new}, {match[0]}"
 
     def widen(match: re.Match[str]) -> str:
@@ -122,3 +142,59 @@ def lvm_filter(text: str, names: DiskNames) -> Edited:
         return match[0][:start] + patterns + match[0][start + len(match["patterns"]) :]
 
     return Edited(_FILTER.sub(widen, text))
+
+
+def mentions(text: str, names: DiskNames) -> Edited:
+    """Rename disks wherever a line that is no comment has one; all get names that are paths."""
+    unknown = []
+
+    def rename(match: re.Match[str]) -> str:
+        if not names.depends(match[0]):
+            return match[0]
+        new = names.path(match[0])
+        if new is None:
+            unknown.append(match[0])
+        return new or match[0]
+
+    lines = (
+        line if _COMMENT.match(line) else _MENTION.sub(rename, line)
+        for line in text.splitlines(keepends=True)
+    )
+    return Edited("".join(lines), tuple(unknown))
+
+
+def smartd(text: str, names: DiskNames) -> Edited:
+    """Comment out the disks in smartd.conf(5): KVM has no S.M.A.R.T., and smartd would end."""
+    lines = (
+        f"#{line}" if names.depends((line.split() or [""])[0]) else line
+        for line in text.splitlines(keepends=True)
+    )
+    return Edited("".join(lines))
+
+
+def mdadm_conf(text: str, names: DiskNames) -> Edited:
+    """Let mdadm.conf(5) look for parts of arrays on all disks, where it names some of them.
+
+    Arrays are told by their UUIDs; one that is told by its devices gets their new names.
+    """
+
+    def edit(line: str) -> str:
+        words = line.split()
+        keyword = words[0].lower() if words else ""
+        if keyword.startswith("dev") and any(_is_disk(word, names) for word in words[1:]):
+            return "DEVICE partitions" + line[len(line.rstrip()) :]
+        if keyword.startswith("array"):
+            return re.sub(r"(?<=[=,])/dev/[^,\s]+", part, line)
+        return line
+
+    def part(match: re.Match[str]) -> str:
+        return (names.depends(match[0]) and names.on_target(match[0])) or match[0]
+
+    return Edited("".join(edit(line) for line in text.splitlines(keepends=True)))
+
+
+def _is_disk(word: str, names: DiskNames) -> bool:
+    """Tell whether a word names disks by the hardware, as a pattern of glob(7) does too."""
+    return names.depends(re.sub(r"\[.*?\]|[*?]", "a", word)) or names.depends(
+        re.sub(r"\[.*?\]|[*?]", "1", word)
+    )

@@ -5,17 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from converters.linux import disk_tables
+from converters.linux import disk_tables, disk_units
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import DiskNames, Edited
 from v2v.changes import Draft
 
 _RESUME = ("/etc/initramfs-tools/initramfs.conf", "/etc/initramfs-tools/conf.d/*",
-           "/etc/uswsusp.conf")  # fmt: skip
+           "/etc/uswsusp.conf", "/etc/suspend.conf")  # fmt: skip
+_ARRAYS = ("/etc/mdadm.conf", "/etc/mdadm/mdadm.conf")
+_FILTERS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
+# Where else disks are named: crash dumps, raw devices of databases, automounts, initramfs images.
+_ELSEWHERE = ("/etc/kdump.conf", "/etc/sysconfig/rawdevices", "/etc/auto.*", "/etc/auto.master.d/*",
+              "/etc/dracut.conf", "/etc/dracut.conf.d/*.conf")  # fmt: skip
+_SMARTD = ("/etc/smartd.conf", "/etc/smartmontools/smartd.conf")
 _UNITS = ("/etc/systemd/system/*.mount", "/etc/systemd/system/*.automount")
 # What blkid and LVM remember of devices, and what GRUB calls them.
 _CACHES = ("/etc/blkid/blkid.tab", "/etc/blkid.tab", "/etc/lvm/cache/.cache",
-           "/etc/lvm/devices/system.devices")  # fmt: skip
+           "/etc/lvm/devices/*.devices")  # fmt: skip
 _DEVICE_MAPS = ("/boot/grub/device.map", "/boot/grub2/device.map")
 
 
@@ -80,7 +86,30 @@ def rename_resume_device(draft: Draft, conversion: Conversion) -> None:
 def widen_lvm_filters(draft: Draft, conversion: Conversion) -> None:
     """Let LVM see the disks under their new names; a filter may hide all but the old ones."""
     why = "a filter hides disks that have other names than before"
-    _rename(draft, conversion, "/etc/lvm/lvm.conf", disk_tables.lvm_filter, why)
+    for path in _FILTERS:
+        _rename(draft, conversion, path, disk_tables.lvm_filter, why)
+
+
+def rename_in_arrays(draft: Draft, conversion: Conversion) -> None:
+    """Let mdadm find the parts of arrays: a DEVICE line may name the disks that they were on."""
+    why = "mdadm would look for arrays on disks that have other names on KVM"
+    for path in _ARRAYS:
+        _rename(draft, conversion, path, disk_tables.mdadm_conf, why)
+
+
+def rename_elsewhere(draft: Draft, conversion: Conversion) -> None:
+    """Rename where services name disks, and take disks from smartd, which fails without them."""
+    for pattern in _ELSEWHERE:
+        for path in draft.glob(pattern):
+            why = "disks have other names on KVM"
+            _rename(draft, conversion, path, disk_tables.mentions, why)
+    for path in _SMARTD:
+        _rename(draft, conversion, path, disk_tables.smartd, "disks of KVM have no S.M.A.R.T.")
+
+
+def rename_units(draft: Draft, conversion: Conversion) -> None:
+    """Rename the units that systemd has for disks, and what waits for them."""
+    disk_units.rename(draft, conversion.names)
 
 
 def forget_old_devices(draft: Draft, conversion: Conversion) -> None:
@@ -89,5 +118,6 @@ def forget_old_devices(draft: Draft, conversion: Conversion) -> None:
     RHEL 9 and others hang at boot with a stale system.devices (RHBZ#2112801), and grub-install
     fails with a device.map that names absent disks.
     """
-    for path in (*_CACHES, *_DEVICE_MAPS):
-        draft.remove(path, why="it names disks that are not there on KVM")
+    for pattern in (*_CACHES, *_DEVICE_MAPS):
+        for path in draft.glob(pattern):
+            draft.remove(path, why="it names disks that are not there on KVM")

@@ -14,6 +14,7 @@ from functools import partial
 
 from converters.linux import disk_tables
 from converters.linux.disk_names import DiskNames, Edited
+from converters.linux.disk_units import unescaped
 from converters.linux.kernel_cmdline import rename_disks
 from drivers.initramfs import Contents, InitramfsError
 from v2v.changes import Draft, WriteFile
@@ -62,7 +63,7 @@ def _without_lvm_devices(contents: Contents) -> Iterator[tuple[str, bytes]]:
 def _edited(path: str, data: bytes, names: DiskNames) -> bytes:
     timeout = _TIMEOUT.fullmatch(path)
     if timeout is not None:
-        return _AT_ONCE if names.depends(_unescaped(timeout["unit"])) else data
+        return _AT_ONCE if names.depends(unescaped(timeout["unit"])) else data
     editor = next((editor for pattern, editor in _EDITORS if pattern.fullmatch(path)), None)
     if editor is None:
         return data
@@ -70,12 +71,6 @@ def _edited(path: str, data: bytes, names: DiskNames) -> bytes:
     if edited.unknown and _WAITS.fullmatch(path):
         raise InitramfsError(f"waits for {edited.unknown[0]}, which is none of the guest's disks")
     return edited.text.encode(errors="surrogateescape")
-
-
-def _unescaped(unit: str) -> str:
-    """Return the path that a unit is named after, systemd.unit(5)."""
-    path = "/" + unit.replace("-", "/")
-    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), path)
 
 
 def _rename(pattern: re.Pattern[str], text: str, new: Callable[[str], str | None]) -> Edited:
@@ -94,14 +89,7 @@ def _rename(pattern: re.Pattern[str], text: str, new: Callable[[str], str | None
 
 def _paths(text: str, names: DiskNames) -> Edited:
     """Rename in a script, which needs paths: /dev/disk/by-uuid/ID for UUID=ID."""
-
-    def path(old: str) -> str | None:
-        if not names.depends(old):
-            return old
-        tag, equals, value = (names.stable(old) or "").partition("=")
-        return f"/dev/disk/by-{tag.lower()}/{value}" if equals else tag or None
-
-    return _rename(_DEVICE, text, path)
+    return _rename(_DEVICE, text, lambda old: names.path(old) if names.depends(old) else old)
 
 
 def _nash(text: str, names: DiskNames) -> Edited:

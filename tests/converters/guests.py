@@ -224,6 +224,7 @@ class GuestText(TypedDict, total=False):
     mountpoints: Mapping[str, str]
     filesystems: Sequence[Sequence[str | None]]
     disks: Sequence[str]
+    device_names: Mapping[str, str]
     grub_disks: Sequence[str]
     code_disks: Sequence[str]
 
@@ -263,6 +264,7 @@ def _guest(said: GuestText) -> Guest:
             for device, kind, uuid, label in said.get("filesystems", ())
         ),
         disks=tuple(said["disks"]),
+        device_names=said.get("device_names", {}),
         grub_disks=tuple(said.get("grub_disks", ())),
         boot_areas=tuple(BootArea(1, 2047) for _ in said["disks"]),
         code_disks=tuple(said.get("code_disks", said.get("grub_disks", ()))),

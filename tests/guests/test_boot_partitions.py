@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from v2v.guest.boot_partitions import mount_unlisted
-from v2v.guest.layout import HEAD_BYTES
 from v2v.guest.session import Drive, Session
+from v2v.guest.volumes import look
 from v2v.run import run
 
 pytestmark = [pytest.mark.guest, pytest.mark.xdist_group("appliance")]
@@ -54,7 +54,7 @@ def test_each_goes_to_its_empty_folder(image: Path) -> None:
         ({"/boot": "/dev/sda2", "/efi": "/dev/sda1"}, {}),
     )
     with Session([Drive(image, "raw")], writable=False) as session:
-        heads = {disk: session.head(disk, HEAD_BYTES) for disk in session.devices()}
+        heads = look(session).heads
         for mounted, found in cases:
             session.mount("/dev/sda3", "/")
             assert mount_unlisted(session, heads, {"/": "/dev/sda3", **mounted}) == found

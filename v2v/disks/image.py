@@ -38,6 +38,7 @@ class Image:
     extents: tuple[Path, ...] = ()  # of a VMDK descriptor
     remote: bool = False  # its backing or data file is on no disk of this host; the user trusts it
     cid: str | None = None  # a VMDK's content id
+    wwid: str | None = None  # what the disk tells its guest of itself
 
     def chain(self) -> Iterator[Image]:
         """Yield this image and what is under it, from the top."""
@@ -150,7 +151,14 @@ class _Inspection:
             self._refuse_loop(path)
             format = detect(file) if format is None else _agreed(file, format)
             header = _READERS[format](file)
-        image = Image(path, format, header.virtual_bytes, file.allocated, cid=header.cid)
+        image = Image(
+            path,
+            format,
+            header.virtual_bytes,
+            file.allocated,
+            cid=header.cid,
+            wwid=header.wwid,
+        )
         for reference in header.references:
             image = self._with(image, reference)
         return image

@@ -54,6 +54,7 @@ class Header:
     virtual_bytes: int
     references: tuple[Reference, ...] = ()
     cid: str | None = None  # a VMDK's content id
+    wwid: str | None = None  # what a SCSI disk tells of itself, as scsi_id(8) prints it
 
 
 @dataclass(frozen=True, slots=True)

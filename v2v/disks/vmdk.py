@@ -114,7 +114,10 @@ def _header(
             "is a snapshot, but does not name its parent",
             hint="delete the guest's snapshots in its hypervisor, or clone the disk",
         )
-    return Header(file.virtual(size), references, pairs.get("CID", "").lower())
+    # The UUID is the disk's NAA identifier, of VMware's own numbers (disk.EnableUUID shows it).
+    uuid = "".join(pairs.get("ddb.uuid", "").lower().replace("-", " ").split())
+    wwid = f"3{uuid}" if re.fullmatch("6000c29[0-9a-f]{25}", uuid) else None
+    return Header(file.virtual(size), references, pairs.get("CID", "").lower(), wwid)
 
 
 def _parse(file: ImageFile, data: bytes) -> _Descriptor:

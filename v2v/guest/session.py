@@ -8,9 +8,11 @@ GuestError here and nowhere else.
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import os
+import posixpath
 import shlex
 import stat as modes
 import tarfile
@@ -27,10 +29,10 @@ import guestfs
 
 from v2v.accel import kvm_works
 from v2v.changes import Change
+from v2v.devices import drive_letters
 from v2v.errors import GuestError
 from v2v.files import Stat
 from v2v.guest.layout import with_boot_code
-from v2v.model import Filesystem
 from v2v.units import iec
 
 log = logging.getLogger(__name__)
@@ -38,9 +40,13 @@ log = logging.getLogger(__name__)
 _MESSAGE = 2 << 20  # bytes; a message to or from the appliance holds up to 4 MiB, guestfs(3)
 _READ_LIMIT = 1 << 30  # bytes; what a conversion reads is far smaller
 _ARCHIVE_LIMIT = 256 << 20  # bytes; an /etc is a few MiB, with SELinux's policies some tens
+# MiB; a key of LUKS2 takes up to 1 GiB to open, and the libguestfs default can be little more. What
+# the appliance does not use, the host does not give.
+_MEMORY = 2560
 _MAX_CPUS = 4  # of the appliance, whose start is the most parallel thing that it does
 _TRANSFER = 8 << 20  # bytes from which one file transfer is quicker than messages
-_COMPOSED = frozenset({"LVM2_member", "linux_raid_member", "btrfs", "crypto_LUKS"})
+_FOLDER = "/tmp/v2v"  # of scripts, in the appliance
+_SECRET = "/tmp/v2v-secret"  # there too
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,6 @@ class Drive:
 
     path: Path
     format: str  # QEMU's name; never probed
-
-
-def _parted(disk: str, partitions: Iterable[str]) -> bool:
-    return any(part.startswith(disk) and part[len(disk) :].isdigit() for part in partitions)
 
 
 @contextmanager
@@ -102,7 +104,7 @@ class Session:
         self.writable = writable
         self.emulated = False
         self._drives = tuple(drives)
-        self._disks: tuple[str, ...] = ()  # libguestfs's names of the drives
+        self._disks = tuple(f"/dev/sd{drive_letters(index)}" for index in range(len(drives)))
         self._mounted: dict[str, str] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-")
         self._counter = _Counter(guestfs.GuestFS(python_return_dict=True))
@@ -132,6 +134,8 @@ class Session:
         if "LIBGUESTFS_BACKEND_SETTINGS" not in os.environ and not kvm_works():
             g.set_backend_settings(["force_tcg"])
             self.emulated = True
+        if "LIBGUESTFS_MEMSIZE" not in os.environ:
+            g.set_memsize(_MEMORY)
         g.set_smp(min(_MAX_CPUS, len(os.sched_getaffinity(0))))
         for drive in self._drives:
             with _translated("E-GUEST-DRIVE", str(drive.path)):
@@ -162,44 +166,8 @@ class Session:
     # Devices.
 
     def devices(self) -> tuple[str, ...]:
-        """Return libguestfs's names of the drives, in their order."""
-        if not self._disks:
-            with _translated("E-APPLIANCE", "listing the disks"):
-                self._disks = tuple(self._g.list_devices())
+        """Return libguestfs's names of the drives, in their order; guestfs(3), "block devices"."""
         return self._disks
-
-    def head(self, device: str, count: int) -> bytes:
-        """Return the first ``count`` bytes of a device, fewer if it is smaller."""
-        with _translated("E-GUEST-DISK", f"reading {device}"):
-            return self._g.pread_device(device, count, 0)
-
-    def filesystems(self) -> tuple[Filesystem, ...]:
-        """Return everything that may hold a file system, swap included; ``unknown`` is a type.
-
-        libguestfs's own list takes seconds, as it looks for volume groups, arrays and subvolumes.
-        It is asked only where a partition or disk is part of such a thing.
-        """
-        with _translated("E-GUEST-DISK", "listing the file systems"):
-            partitions = self._g.list_partitions()
-            whole = [disk for disk in self.devices() if not _parted(disk, partitions)]
-            simple = tuple(self._filesystem(device) for device in sorted(whole + partitions))
-            if not any(found.type in _COMPOSED for found in simple):
-                return simple
-            known = {found.device: found for found in simple}
-            return tuple(
-                known.get(device) or self._filesystem(device, kind)
-                for device, kind in self._g.list_filesystems().items()
-            )
-
-    def _filesystem(self, device: str, kind: str = "unknown") -> Filesystem:
-        if device.startswith("btrfsvol:"):
-            return Filesystem(device, kind, None, None)
-        try:
-            facts = self._g.blkid(device)
-        except RuntimeError:  # blkid(8) fails where it knows nothing
-            log.debug("blkid knows nothing of %s", device)
-            facts = {}
-        return Filesystem(device, facts.get("TYPE", kind), facts.get("UUID"), facts.get("LABEL"))
 
     # Mounts.
 
@@ -227,11 +195,47 @@ class Session:
 
     def trim(self) -> None:
         """Discard the unused blocks of every mounted file system; one that cannot is left alone."""
-        for mountpoint in self._mounted:
+        of_each = {device: mountpoint for mountpoint, device in self._mounted.items()}
+        for mountpoint in of_each.values():  # subvolumes share theirs
             try:
                 self._g.fstrim(mountpoint)
             except RuntimeError as error:
                 log.debug("fstrim %s: %s", mountpoint, error)
+
+    # The appliance itself.
+
+    def gather(self, script: str) -> dict[str, bytes]:
+        """Run a shell script in the appliance, in an empty folder; return the files it leaves.
+
+        It sees the kernel's names of devices, the appliance's programs and none of the guest's. It
+        stands for dozens of calls, and for what libguestfs has no call for. What the script prints
+        is lost, and its exit status: it has to leave files that say all. Raises GuestError.
+        """
+        whole = (
+            f"rm -rf {_FOLDER}; mkdir {_FOLDER}; cd {_FOLDER} || exit\n"
+            f"(\n{script}\n) > /dev/null 2>&1 < /dev/null\n"
+            "tar -c . | base64 -w0"
+        )
+        with _translated("E-APPLIANCE", "a script in the appliance"):
+            packed = self._g.debug("sh", [whole])
+        with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed)), mode="r:") as tar:
+            return {
+                posixpath.normpath(f"/{member.name}"): stream.read()
+                for member in tar
+                if member.isreg() and (stream := tar.extractfile(member)) is not None
+            }
+
+    @contextmanager
+    def lent(self, secret: bytes) -> Iterator[str]:
+        """Give a secret's path in the appliance, for a script to read and remove.
+
+        It goes through memory alone: no file of this host, no command line and no log has it.
+        """
+        with os.fdopen(os.memfd_create("secret"), "wb", buffering=0) as memory:
+            memory.write(secret)
+            with _translated("E-APPLIANCE", "handing over a key"):
+                self._g.debug_upload(f"/dev/fd/{memory.fileno()}", _SECRET, 0o600)
+        yield _SECRET
 
     # Reading files; v2v.guest.files caches what these return.
 

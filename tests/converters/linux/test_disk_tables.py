@@ -99,3 +99,65 @@ def test_folders_shared_with_the_old_host_are_commented_out() -> None:
     assert disk_tables.without_shared_folders(old) == (
         "#.host:/ /mnt vmhgfs defaults 0 0\n# x y vboxsf\n\n#share /s vboxsf rw 0 0\n"
     )
+
+
+def test_a_filter_by_other_names_of_disks_accepts_the_new_ones() -> None:
+    for name in ("/dev/mapper/mpath.*", "^/dev/disk/by-id/scsi-3[0-9a-f]*", "/dev/nvme0n1p[12]"):
+        old = f'global_filter = [ "a|{name}|", "r|.*|" ]\n'
+        new = disk_tables.lvm_filter(old, names()).text
+        assert new == f'global_filter = [ "a|^/dev/vd|", "a|{name}|", "r|.*|" ]\n'
+        assert disk_tables.lvm_filter(new, names()).text == new
+
+
+def test_devices_in_the_options_of_fstab_are_renamed() -> None:
+    old = (
+        "LABEL=data /d xfs noatime,logdev=/dev/xvdb2,rtdev=/dev/mapper/vg-rt 0 0\n"
+        "LABEL=b /b btrfs device=/dev/xvda1,device=/dev/xvdz9\n"
+        "# LABEL=x /x xfs logdev=/dev/xvdb2\n"
+    )
+    assert disk_tables.fstab(old, names()).text == (
+        "LABEL=data /d xfs noatime,logdev=/dev/vdb2,rtdev=/dev/mapper/vg-rt 0 0\n"
+        "LABEL=b /b btrfs device=/dev/vda1,device=/dev/xvdz9\n"
+        "# LABEL=x /x xfs logdev=/dev/xvdb2\n"
+    )
+
+
+def test_disks_are_renamed_to_paths_wherever_they_are_mentioned() -> None:
+    old = (
+        "# raw /dev/xvda2\n; /dev/xvda2\nraw /dev/xvdb2 and:/dev/xvda1\n"
+        'x="root=/dev/xvda1 /dev/sr0"\nnot/dev/xvda1 /dev/xvdq1\n'
+    )
+    new = disk_tables.mentions(old, names())
+    assert new.text == (
+        f"# raw /dev/xvda2\n; /dev/xvda2\nraw /dev/vdb2 and:/dev/disk/by-uuid/{ROOT}\n"
+        f'x="root=/dev/disk/by-uuid/{ROOT} /dev/sr0"\nnot/dev/xvda1 /dev/xvdq1\n'
+    )
+    assert new.unknown == ("/dev/xvdq1",)
+
+
+def test_smartd_is_told_of_no_disk_that_has_no_smart() -> None:
+    old = "DEVICESCAN -m root\n\n# /dev/xvda\n/dev/xvda -a\n/dev/twe0 -d 3ware,0\n"
+    new = disk_tables.smartd(old, names()).text
+    assert new == old.replace("\n/dev/xvda", "\n#/dev/xvda")
+    assert disk_tables.smartd(new, names()).text == new
+
+
+def test_mdadm_looks_at_all_disks_where_it_looked_at_the_old_ones() -> None:
+    old = (
+        "DEVICE /dev/xvd[ab]1\n"
+        "DEVICE /dev/xvda*\n"
+        "DEVICE partitions containers\n"
+        "DEVICE /dev/disk/by-label/x\n"
+        "# DEVICE /dev/xvda1\n"
+        "ARRAY /dev/md0 devices=/dev/xvda1,/dev/xvdb1,/dev/xvdq1 UUID=1:2:3:4\n"
+    )
+    new = disk_tables.mdadm_conf(old, names())
+    assert new.text == (
+        "DEVICE partitions\n"
+        "DEVICE partitions\n"
+        "DEVICE partitions containers\n"
+        "DEVICE /dev/disk/by-label/x\n"
+        "# DEVICE /dev/xvda1\n"
+        "ARRAY /dev/md0 devices=/dev/vda1,/dev/vdb1,/dev/xvdq1 UUID=1:2:3:4\n"
+    )
+    assert disk_tables.mdadm_conf(new.text, names()).text == new.text

@@ -188,3 +188,13 @@ def test_an_old_esx_sparse_extent_is_read(tmp_path: Path) -> None:
         inspected(esx_sparse(tmp_path / "bad", grain=0))
     with pytest.raises(SourceError, match="a table of its header reaches to byte"):
         inspected(esx_sparse(tmp_path / "bad", at=1 << 20))
+
+
+def test_the_number_that_a_disk_tells_its_guest_is_read(tmp_path: Path) -> None:
+    raw(tmp_path / "a-flat.vmdk", content())
+    extent = f'RW {SECTORS} VMFS "a-flat.vmdk"'
+    uuid = "60 00 C2 9d 1f 6c 5b 1a-5c 1b 0c 6f 00 00 00 01"
+    known = descriptor(tmp_path / "known.vmdk", extent, f'ddb.uuid = "{uuid}"')
+    assert inspected(known).wwid == "36000c29d1f6c5b1a5c1b0c6f00000001"
+    other = descriptor(tmp_path / "other.vmdk", extent, 'ddb.uuid = "12345"')
+    assert inspected(other).wwid is None
