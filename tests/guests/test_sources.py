@@ -30,7 +30,7 @@ _DOMAIN = """\
   <cpu mode="host-model"/>
   <devices>
     {disks}
-    <controller type="scsi" model="{scsi}"/>
+    <controller type="scsi" model="vmpvscsi"/>
     <interface type="network"><mac address="{mac}"/><model type="{nic}"/></interface>
     <serial type="pty"/>
     <video><model type="vga"/></video>
@@ -53,7 +53,6 @@ mkdir-p /EFI/BOOT
 
 def _domain(source: Path, folder: Path) -> str:
     machine = v2v.open(source)
-    text = source.read_text()
     bus = Bus.ide if machine.hypervisor is Hypervisor.xen else machine.disks[0].controller
     assert bus is not None
     efi = machine.firmware is Firmware.efi
@@ -76,7 +75,6 @@ def _domain(source: Path, folder: Path) -> str:
         firmware=' firmware="efi"' if efi else "",
         machine="pc" if bus is Bus.ide else "q35",
         disks="\n    ".join(disks),
-        scsi="lsisas1068" if "lsisas1068" in text else "vmpvscsi",
         mac=machine.nics[0].mac,
         nic=machine.nics[0].model,
     )
