@@ -206,6 +206,8 @@ def _source_text(machine: Machine) -> Iterator[str]:
 def _guest_text(guest: Guest) -> Iterator[str]:
     yield f"Guest: {guest.product} ({guest.arch}, {short_id(guest)})"
     yield f"  firmware {guest.firmware}, boot loader {guest.bootloader}"
+    if len(guest.roots) > 1:
+        yield f"  one of several systems: {', '.join(guest.roots)}"
     for mountpoint, device in guest.mountpoints.items():
         yield f"  {mountpoint} on {device}"
     for kernel in guest.kernels:

@@ -17,6 +17,7 @@ import pytest
 
 import v2v
 from fixtures.build import guest
+from v2v.keys import Key
 from v2v.run import run
 
 pytestmark = [pytest.mark.guest, pytest.mark.xdist_group("esx")]
@@ -74,6 +75,13 @@ def damaged(folder: Path) -> list[Path]:
     return [path]
 
 
+def locked(folder: Path) -> list[Path]:
+    (path,) = blank(folder)
+    weak = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    run("cryptsetup", "luksFormat", "-q", "--type", "luks2", *weak, path, "-", text="passphrase")
+    return [path]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """Images that make no guest, what is said of them, and under which options."""
@@ -83,6 +91,7 @@ class Case:
     codes: frozenset[str]
     root: str | None = None
     said: str = ""
+    keys: tuple[Key, ...] = ()
 
 
 CASES = (
@@ -93,6 +102,13 @@ CASES = (
     Case("windows", windows, frozenset({"E-GUEST-WINDOWS"})),
     Case("no_kernel", no_kernel, frozenset({"E-KERNEL-NONE"})),
     Case("no_room_in_the_guest", full, frozenset({"E-GUEST-SPACE", "E-KERNEL-NONE"})),
+    Case(
+        "locked_and_no_key_fits",
+        locked,
+        frozenset({"E-GUEST-LOCKED"}),
+        said="no key that was given opens them: /dev/sda (LUKS)",
+        keys=(Key("all", b"wrong"), Key("/dev/sdb", b"passphrase")),
+    ),
     Case("damaged_file_system", damaged, frozenset({"E-NO-OS"}), said="does not mount"),
 )
 
@@ -108,7 +124,7 @@ def test_a_wrong_guest_is_named_and_nothing_is_left(case: Case, tmp_path: Path) 
     target.mkdir()
     images = case.make(source)
     before = state(images)
-    options = v2v.Options(storage=target, root=case.root)
+    options = v2v.Options(storage=target, root=case.root, keys=case.keys)
     with pytest.raises(v2v.V2VError) as caught:
         v2v.convert(images, options)
     error = caught.value

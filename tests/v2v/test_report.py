@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from v2v.changes import Plan, RunCommand, SetLabels, WriteFile
@@ -165,3 +166,11 @@ def test_sizes_are_in_iec_units() -> None:
         "1.5 GiB",
     ]
     assert iec(5 << 60) == "5120.0 PiB"
+
+
+def test_other_systems_on_the_disks_are_named() -> None:
+    roots = ("Debian GNU/Linux 12 on /dev/sda1", "AlmaLinux 9.3 on /dev/vg/root")
+    report = replace(REPORT, guest=replace(GUEST, roots=roots, locked=("/dev/sdb",)))
+    assert f"  one of several systems: {', '.join(roots)}\n" in report.to_text()
+    guest = json.loads(report.to_json())["guest"]
+    assert (guest["roots"], guest["locked"]) == (list(roots), ["/dev/sdb"])

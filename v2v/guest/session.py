@@ -187,11 +187,14 @@ class Session:
     def space(self, mountpoint: str) -> tuple[int, int | None]:
         """Return free bytes and free inodes of a mounted file system.
 
-        Inodes are None where the file system makes them as needed (btrfs, vfat).
+        Inodes are None where the file system makes them as needed (btrfs, vfat). A btrfs counts as
+        free what it keeps for its own tables; what others keep for root is for us.
         """
         with _translated("E-GUEST-MOUNT", f"statvfs {mountpoint}"):
             found = self._g.statvfs(mountpoint)
-        return found["bfree"] * found["bsize"], found["ffree"] if found["files"] > 0 else None
+        if found["files"] == 0:
+            return found["bavail"] * found["bsize"], None
+        return found["bfree"] * found["bsize"], found["ffree"]
 
     def trim(self) -> None:
         """Discard the unused blocks of every mounted file system; one that cannot is left alone."""
