@@ -6,6 +6,8 @@
 Two guests are worked on at a time. What was found is kept for each guest and each state of the
 product: a run that was ended goes on where it was, and a run with nothing new takes no time. Guests
 that are named are tried again.
+
+`compare` has the installed virt-v2v convert the same guests, for the same boot proof.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from fixtures.build import AT_ONCE, RECIPES, guest, path
 from fixtures.programs import BuildError
-from tests import support
+from tests import reference, support
 
 ROOT = Path(__file__).parent.parent
 V2V = str(Path(sys.executable).with_name("v2v"))
@@ -101,16 +104,12 @@ def result(name: str) -> Result:
         (definition,) = Path(folder).glob("*.xml")
         report = json.loads(definition.with_suffix(".report.json").read_text())
         plan = report["plan"]
-        proof = _v2v(
-            "verify", "-q", str(definition), "--timeout", str(BOOT_SECONDS), "--format", "json"
-        )
-        evidence = json.loads(proof.stdout)
-    last = evidence["signs"][-1]["text"] if evidence["booted"] else evidence["cause"]["said"]
+        evidence = _evidence(definition)
     return Result(
         name,
         evidence["booted"],
         seconds,
-        last,
+        _said(evidence),
         len(plan["changes"]),
         tuple(sorted({warning["code"] for warning in plan["warnings"]})),
         round(evidence["seconds"]),
@@ -120,20 +119,86 @@ def result(name: str) -> Result:
     )
 
 
+def by_reference(name: str) -> Result:
+    """Convert a guest by virt-v2v and put the result to the same boot proof."""
+    with tempfile.TemporaryDirectory(prefix="v2v-matrix-", dir="/var/tmp") as folder:
+        words = reference.source(configuration(guest(name)), Path(folder))
+        out = Path(folder, "out")
+        out.mkdir()
+        begun = time.monotonic()
+        made = subprocess.run(
+            ("virt-v2v", *words, *RECIPES[name].options, "-o", "local", "-of", "qcow2", "-os", out),
+            capture_output=True, text=True, check=False, env=reference.environment(),
+        )  # fmt: skip
+        seconds = round(time.monotonic() - begun)
+        if made.returncode != 0:
+            errors = [line for line in made.stderr.splitlines() if "error:" in line]
+            return Result(name, False, seconds, "; ".join(errors) or made.stderr[-300:])
+        (definition,) = out.glob("*.xml")
+        evidence = _evidence(definition)
+    return Result(
+        name,
+        evidence["booted"],
+        seconds,
+        _said(evidence),
+        boot_seconds=round(evidence["seconds"]),
+        level=evidence["level"],
+    )
+
+
+def _evidence(definition: Path) -> dict[str, Any]:
+    proof = _v2v(
+        "verify", "-q", str(definition), "--timeout", str(BOOT_SECONDS), "--format", "json"
+    )
+    if not proof.stdout:
+        return {"booted": False, "level": "nothing", "seconds": 0, "cause": {"said": proof.stderr}}
+    return cast("dict[str, Any]", json.loads(proof.stdout))
+
+
+def _said(evidence: dict[str, Any]) -> str:
+    """Return the sign of life that decided, or why there is none."""
+    if not evidence["booted"]:
+        return str(evidence["cause"]["said"])
+    signs = [sign["text"] for sign in evidence["signs"] if sign["level"] == evidence["level"]]
+    return str(signs[-1])
+
+
 def _v2v(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run((V2V, *words), capture_output=True, text=True, check=False)
 
 
-def kept(name: str, again: Iterable[str], key: str) -> Result:
+def kept(
+    name: str, again: Iterable[str], key: str, find: Callable[[str], Result] = result
+) -> Result:
     """Return what is known of a guest; what is not known, or asked for again, is found out."""
     file = path(name).parent / ".matrix" / f"{path(name).name}-{key}.json"
     if name in again or not file.exists():
-        found = result(name)
+        found = find(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(found)))
         print(found.line(), flush=True)
     known = json.loads(file.read_text())
     return Result(**known | {"warnings": tuple(known["warnings"])})
+
+
+def compare() -> int:
+    """Print what boots of all guests, by virt-v2v and by v2v; fails unless v2v is ahead."""
+    version = subprocess.run(
+        ("virt-v2v", "--version"), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    theirs_key = version.replace(" ", "-")
+    names = sorted(RECIPES)
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        theirs = list(workers.map(lambda name: kept(name, (), theirs_key, by_reference), names))
+        ours = list(workers.map(lambda name: kept(name, (), product_key()), names))
+    for reference_found, found in zip(theirs, ours, strict=True):
+        outcome = "boots" if reference_found.booted else f"DOES NOT BOOT ({reference_found.said})"
+        print(
+            f"{found.name:13} v2v: {'boots' if found.booted else found.said}; {version}: {outcome}"
+        )
+    rates = [sum(result.booted for result in side) for side in (ours, theirs)]
+    print(f"boot rate: v2v {rates[0]} of {len(names)}, {version} {rates[1]} of {len(names)}")
+    return 0 if rates[0] > rates[1] else 1
 
 
 def main() -> int:

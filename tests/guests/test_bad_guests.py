@@ -141,6 +141,8 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
         [sys.executable, "-m", "v2v", "convert", source, "-os", tmp_path],
         stderr=subprocess.PIPE,
         text=True,
+        # A shell has what it starts in the background ignore this signal, and children inherit it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.stderr is not None
     for line in child.stderr:
