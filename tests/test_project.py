@@ -38,6 +38,7 @@ LEVELS = (
         "v2v.changes",
         "v2v.devices",
         "v2v.files",
+        "v2v.hive",
         "v2v.keys",
         "v2v.osrelease",
     ),
@@ -48,6 +49,7 @@ LEVELS = (
 ONLY_IN = {
     "subprocess": {"v2v/run.py"},
     "guestfs": {"v2v/guest/session.py"},
+    "hivex": {"v2v/hive.py"},
     "tqdm": {"v2v/observer.py"},
 }
 

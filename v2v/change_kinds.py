@@ -7,9 +7,11 @@ import difflib
 import posixpath
 import shlex
 import stat as modes
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from v2v.hive import Hive, Value, quoted
 
 
 class GuestHandle(Protocol):
@@ -32,6 +34,9 @@ class GuestHandle(Protocol):
 
     def fill(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Put files into a folder by their names; those of the same name are replaced."""
+
+    def edit_hive(self, path: str, original: bytes, edit: Callable[[Hive], None]) -> None:
+        """Change a registry hive; it is written once, when all changes have been made."""
 
     def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
         """Put code into the first sector, whose partition table stays, and more from another on."""
@@ -214,8 +219,62 @@ class SetLabels:
             guest.label(path, label)
 
 
+@dataclass(frozen=True, slots=True)
+class SetRegistry:
+    """Set or remove values of a registry key, or remove the key with all that is below it."""
+
+    path: str  # the hive
+    original: bytes = field(repr=False)  # the whole hive, before any change
+    key: str
+    old: Mapping[str, Value | None]  # None: there was none
+    new: Mapping[str, Value | None] | None  # None: the key goes
+    why: str
+    below: tuple[str, ...] = ()  # keys that go with it
+
+    kind = "set_registry"
+    creates = ()
+
+    def diff(self) -> str:
+        """Return the change as a unified diff of .reg files, without places."""
+        name = posixpath.basename(self.path).upper()
+        if self.new is None:
+            gone = [f"-[{name}\\{key}]" for key in (self.key, *self.below)]
+            return "\n".join([*gone[:1], *_values("-", self.old), *gone[1:], ""])
+        head = f" [{name}\\{self.key}]"
+        lines = [line for value in self.new for line in self._lines(value)]
+        return "\n".join([head, *lines, ""])
+
+    def _lines(self, name: str) -> list[str]:
+        assert self.new is not None
+        return _values("-", {name: self.old.get(name)}) + _values("+", {name: self.new[name]})
+
+    def describe(self) -> str:
+        does = "remove" if self.new is None else "set"
+        return f"{does} {posixpath.basename(self.path).upper()}\\{self.key}"
+
+    def apply(self, guest: GuestHandle) -> None:
+        guest.edit_hive(self.path, self.original, self._edit)
+
+    def _edit(self, hive: Hive) -> None:
+        if self.new is None:
+            hive.remove(self.key)
+        else:
+            hive.set(self.key, self.new)
+
+
+def _quote(name: str) -> str:
+    return f'"{quoted(name)}"' if name else "@"
+
+
+def _values(sign: str, values: Mapping[str, Value | None]) -> list[str]:
+    return [f"{sign}{_quote(name)}={value}" for name, value in values.items() if value is not None]
+
+
 # ``creates`` are the paths of what is there anew afterwards, on inodes of its own.
-Change = WriteFile | RemoveFile | UploadFile | UploadFolder | WriteBootCode | RunCommand | SetLabels
+Change = (
+    WriteFile | RemoveFile | UploadFile | UploadFolder | WriteBootCode | RunCommand | SetLabels
+    | SetRegistry
+)  # fmt: skip
 
 
 def _diff(path: str, old: bytes | None, new: bytes | None) -> str:

@@ -12,7 +12,7 @@ import fnmatch
 import posixpath
 import shlex
 import stat as modes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from v2v.change_kinds import (
@@ -21,6 +21,7 @@ from v2v.change_kinds import (
     RemoveFile,
     RunCommand,
     SetLabels,
+    SetRegistry,
     UploadFile,
     UploadFolder,
     WriteBootCode,
@@ -28,11 +29,12 @@ from v2v.change_kinds import (
 )
 from v2v.errors import Finding
 from v2v.files import Files, Stat, realpath
+from v2v.hive import Hive, Value
 from v2v.model import Capabilities
 
 __all__ = [
     "Change", "Draft", "GuestHandle", "Plan", "RemoveFile", "RunCommand", "SetLabels",
-    "UploadFile", "UploadFolder", "WriteBootCode", "WriteFile",
+    "SetRegistry", "UploadFile", "UploadFolder", "WriteBootCode", "WriteFile",
 ]  # fmt: skip
 
 _LINK_MODE = modes.S_IFLNK | 0o777
@@ -48,6 +50,37 @@ class Plan:
     capabilities: Capabilities
 
 
+class DraftHive(Hive):
+    """A registry hive as it will be: what is set is drafted, and seen by the next who reads."""
+
+    def __init__(self, path: str, original: bytes, changes: list[Change]) -> None:
+        super().__init__(original, path)
+        self._original = original
+        self._changes = changes
+
+    def draft(self, key: str, values: Mapping[str, Value | None], *, why: str) -> None:
+        """Draft values of a key, None to remove one; nothing is drafted for what is so already."""
+        old = {name: self.value(key, name) for name in values}
+        new = {name: value for name, value in values.items() if old[name] != value}
+        if new or not self.exists(key):
+            old = {name: old[name] for name in new}
+            self._changes.append(SetRegistry(self.name, self._original, key, old, new, why))
+            self.set(key, new)
+
+    def draft_removal(self, key: str, *, why: str) -> None:
+        """Draft the removal of a key with all that is below it; nothing if it is absent."""
+        if self.exists(key):
+            below = tuple(self._all_below(key))
+            old = self.values(key)
+            self._changes.append(SetRegistry(self.name, self._original, key, old, None, why, below))
+            self.remove(key)
+
+    def _all_below(self, key: str) -> Iterator[str]:
+        for name in self.keys(key):
+            yield f"{key}\\{name}"
+            yield from self._all_below(f"{key}\\{name}")
+
+
 class Draft:
     """The guest as it will be: reads see the changes drafted so far, the guest is untouched.
 
@@ -58,6 +91,7 @@ class Draft:
         self._files = files
         self._guest_code = guest_code
         self._drafted: dict[str, tuple[int, bytes] | None] = {}  # mode and content; None: removed
+        self._hives: dict[str, DraftHive] = {}
         self.changes: list[Change] = []
         self.warnings: list[Finding] = []
         self.blockers: list[Finding] = []
@@ -152,6 +186,16 @@ class Draft:
                 found[folder] = modes.S_IFDIR
                 folder = posixpath.dirname(folder)
         return dict(sorted(found.items()))
+
+    def hive(self, path: str) -> DraftHive:
+        """Return a registry hive, to read it and to draft changes of it.
+
+        Raises FileNotFoundError, and GuestError(E-HIVE) for what is no hive.
+        """
+        path = realpath(self, path)
+        if path not in self._hives:
+            self._hives[path] = DraftHive(path, self.read(path), self.changes)
+        return self._hives[path]
 
     # The pen.
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import posixpath
 import stat as modes
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from v2v.hive import Hive
 
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 
@@ -91,6 +93,20 @@ def real_file(files: Files, path: str) -> str | None:
         return None
     found = files.stat(real)
     return real if found is not None and found.is_file else None
+
+
+def any_case(files: Files, path: str) -> str:
+    """Return a path with its parts as the guest spells them, whatever their case (for Windows).
+
+    Parts that are absent stay as given.
+    """
+    done = "/"
+    for part in filter(None, path.split("/")):
+        if files.stat(posixpath.join(done, part)) is None:
+            names = files.listdir(done)
+            part = next((name for name in names if name.casefold() == part.casefold()), part)
+        done = posixpath.join(done, part)
+    return done
 
 
 class DictFiles:
@@ -175,6 +191,11 @@ class DictFiles:
     def fill(self, folder: str, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             self.content[posixpath.join(folder, name)] = data
+
+    def edit_hive(self, path: str, original: bytes, edit: Callable[[Hive], None]) -> None:
+        hive = Hive(self.read(path), path)
+        edit(hive)
+        self.content[path] = hive.commit()
 
     def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
         self.boot_code[disk] = sector + bytes((start - 1) * len(sector)) + core

@@ -263,6 +263,39 @@ class BootArea:
 
 
 @dataclass(frozen=True, slots=True)
+class App:
+    """A program as Windows lists it under Uninstall in the SOFTWARE hive."""
+
+    name: str  # DisplayName
+    key: str  # in the hive; below WOW6432Node for 32-bit programs of a 64-bit Windows
+    publisher: str = ""
+    version: str = ""
+    uninstall: str | None = None  # UninstallString, a command line
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the registry of a Windows guest says of it; paths are as the guest spells them."""
+
+    systemroot: str  # such as /Windows
+    system_hive: str
+    software_hive: str
+    control_set: str  # the current one, such as ControlSet001
+    nt: tuple[int, int]  # (5, 1) of XP to (10, 0)
+    build: int
+    variant: str  # InstallationType: Client, Server, Server Core, Embedded; "" before Vista
+    hostname: str = ""
+    drive_letters: Mapping[str, str] = field(default_factory=dict)  # C to its device
+    apps: tuple[App, ...] = ()
+    group_policy: bool = False  # of a domain
+    antivirus: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> bool:
+        return self.variant.startswith("Server")
+
+
+@dataclass(frozen=True, slots=True)
 class Guest:
     """What is installed on the disks."""
 
@@ -289,6 +322,7 @@ class Guest:
     device_names: Mapping[str, str] = field(default_factory=dict)
     roots: tuple[str, ...] = ()  # all systems that there are, for people
     locked: tuple[str, ...] = ()  # encrypted volumes that stayed closed
+    windows: Windows | None = None
 
     def filesystem(self, device: str) -> Filesystem | None:
         """Return the file system on a device, or None."""

@@ -17,7 +17,7 @@ import shlex
 import stat as modes
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from v2v.devices import drive_letters
 from v2v.errors import GuestError
 from v2v.files import Stat
 from v2v.guest.layout import with_boot_code
+from v2v.hive import Hive
 from v2v.units import iec
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Session:
         self._drives = tuple(drives)
         self._disks = tuple(f"/dev/sd{drive_letters(index)}" for index in range(len(drives)))
         self._mounted: dict[str, str] = {}
+        self._hives: dict[str, Hive] = {}  # those that are being changed
         self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-")
         self._counter = _Counter(guestfs.GuestFS(python_return_dict=True))
         self._g = cast("guestfs.GuestFS", self._counter)
@@ -362,8 +364,16 @@ class Session:
         if written != [len(core), len(sector)]:
             raise GuestError("E-GUEST-WRITE", f"writing boot code to {disk}: it was cut short")
 
+    def edit_hive(self, path: str, original: bytes, edit: Callable[[Hive], None]) -> None:
+        if path not in self._hives:
+            self._hives[path] = Hive(original, path)
+        edit(self._hives[path])
+
     def apply(self, changes: Iterable[Change]) -> None:
         """Apply changes in their order. Raises GuestError at the first that fails."""
         for change in changes:
             log.debug("apply: %s", change.describe())
             change.apply(self)
+        for path, hive in self._hives.items():
+            self.write(path, hive.commit(), None)
+        self._hives.clear()
