@@ -44,37 +44,45 @@ def has_virtio(contents: Contents, modules: Modules) -> bool:
 
 
 def splice(
-    image: Initramfs, modules: Modules, files: Files, replace: Mapping[str, bytes] | None = None
+    image: Initramfs,
+    modules: Modules,
+    files: Files,
+    replace: Mapping[str, bytes] | None = None,
+    boot: tuple[str, ...] = (),
 ) -> bytes:
     """Return the initramfs with what a virtio disk needs, and with some files replaced.
 
     The very same data is returned if nothing lacks. ``replace`` maps paths as in the image, such
-    as conf/conf.d/resume, to new content. Raises InitramfsError where the result would not be
-    exact: then the guest's own tool has to make a new one.
+    as conf/conf.d/resume, to new content. ``boot``: modules of another disk, in place of virtio.
+    Raises InitramfsError where the result would not be exact: then the guest's own tool has to make
+    a new one.
     """
     contents = image.contents
     changed = {contents.resolve(path): data for path, data in (replace or {}).items()}
     added = {path: data for path, data in changed.items() if contents.files.get(path) != data}
-    names = lacking(contents, modules)
+    names = lacking(contents, modules, boot)
     if names:
         added |= _modules(contents, modules, names, files)
-        loaded = names if contents.tool is Tool.nash else boot_modules(modules)
+        loaded = names if contents.tool is Tool.nash else boot_modules(modules, boot)
         added |= loading(contents, {**contents.files, **changed}, loaded)
     return _append(image, archive(_members(contents, added))) if added else image.data
 
 
-def lacking(contents: Contents, modules: Modules) -> tuple[str, ...]:
+def lacking(contents: Contents, modules: Modules, boot: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the modules that a splice adds, in the order of loading; none if it boots as it is."""
-    if has_virtio(contents, modules):
+    if not boot and has_virtio(contents, modules):
         return ()
     there = contents.modules(modules.version)
-    wanted = [*BLK_BOOT, *SCSI_BOOT, *(NET_BOOT if REPLACED_NICS & there.keys() else ())]
+    wanted = boot or [*BLK_BOOT, *SCSI_BOOT, *(NET_BOOT if REPLACED_NICS & there.keys() else ())]
     return tuple(name for name in modules.closure(wanted) if name not in there)
 
 
-def boot_modules(modules: Modules) -> tuple[str, ...]:
-    """Return the drivers of virtio disks that a kernel has as modules, to register by name."""
-    names = dict.fromkeys((*BLK_BOOT, *SCSI_BOOT))
+def boot_modules(modules: Modules, boot: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the drivers of virtio disks that a kernel has as modules, to register by name.
+
+    ``boot``: those of another disk.
+    """
+    names = dict.fromkeys(boot or (*BLK_BOOT, *SCSI_BOOT))
     return tuple(name for name in names if name in modules.paths)
 
 

@@ -95,9 +95,7 @@ def convert(
 ) -> tuple[Guest, Capabilities]:
     """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
     conversion = prepare(draft, machine, guest, mode)
-    kernel = conversion.kernel
-    without = kernel_choice.without_virtio(draft, conversion.ramdisks, kernel)
-    kernel_choice.check_kernel(draft, conversion.guest, kernel, without)
+    kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel, conversion.emulated)
     unified_images.check_images(draft, conversion)
     boot_code.check_loader(draft, conversion)
     distributions.check(draft, guest)
@@ -128,8 +126,9 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
     kernel = kernel_choice.choose(
         found, lambda kernel: entry_of(draft, entries, kernel) is not None
     )
+    without = kernel_choice.without_virtio(draft, ramdisks, kernel)
     capabilities = replace(
-        kernel_choice.capabilities(kernel, kernel_choice.without_virtio(draft, ramdisks, kernel)),
+        kernel_choice.capabilities(kernel, without),
         cpu_level=distributions.cpu_level(guest),
     )
     packages = Packages(draft)
@@ -145,4 +144,5 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
         udev=udev_version(draft, packages, packages.database),
         ramdisks=ramdisks,
         initramfs=mode,
+        emulated=without,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from converters.linux.bootloaders.menu import Loader
 from converters.linux.disk_names import DiskNames
+from converters.linux.emulated import Emulated
 from converters.linux.inits import Init
 from converters.linux.packages import Packages
 from drivers.kernels import Ramdisks
@@ -29,6 +30,7 @@ class Conversion:
     udev: int  # its version; 0: another program names the devices, or it is not known
     ramdisks: Ramdisks  # as they are before the conversion
     initramfs: InitramfsMode
+    emulated: Emulated | None  # the devices for what the kernel has no virtio driver for
 
     @property
     def xen(self) -> bool:

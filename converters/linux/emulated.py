@@ -16,6 +16,7 @@ _DISKS = (
     (Bus.ide, Device("ata_piix", "ATA_PIIX")),
     (Bus.ide, Device("piix", "BLK_DEV_PIIX")),
 )
+_SCSI_DISKS = ("sd_mod",)  # the disks of both are its, which no dependency brings along
 # Under libvirt's names. QEMU has VMware's card too, for a kernel that was built for nothing else.
 _NICS = (
     ("e1000", Device("e1000", "E1000")),
@@ -32,19 +33,28 @@ class Emulated:
 
     bus: Bus | None
     nic: str | None
+    boot: tuple[str, ...] = ()  # the modules of the bus, if the initramfs has them not
 
 
-def emulated(modules: Modules, loadable: Collection[str], *, ahci: bool) -> Emulated:
+def emulated(
+    modules: Modules, loadable: Collection[str], addable: Collection[str], *, ahci: bool
+) -> Emulated:
     """Return the devices that a kernel has drivers for.
 
     The root's disk needs a driver that is built in, or one of ``loadable``, the modules in the
-    initramfs. ``ahci``: the kernel is new enough for a machine that has it.
+    initramfs; else one of ``addable``, those that can be put there. ``ahci``: the kernel is new
+    enough for a machine that has it.
     """
-    disks = (bus for bus, device in _DISKS if _reached(modules, loadable, device))
+    disks = [(bus, device) for bus, device in _DISKS if ahci or bus is not Bus.sata]
     nics = (name for name, device in _NICS if modules.has(device) is not Driver.missing)
-    return Emulated(
-        next((bus for bus in disks if ahci or bus is not Bus.sata), None), next(nics, None)
-    )
+    nic = next(nics, None)
+    for bus, device in disks:
+        if _reached(modules, loadable, device):
+            return Emulated(bus, nic)
+    for bus, device in disks:
+        if device.module in addable:
+            return Emulated(bus, nic, (device.module, *_SCSI_DISKS))
+    return Emulated(None, nic)
 
 
 def _reached(modules: Modules, loadable: Collection[str], device: Device) -> bool:

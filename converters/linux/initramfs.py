@@ -33,30 +33,35 @@ def add_virtio(draft: Draft, conversion: Conversion) -> None:
     This comes after all other edits, as an initramfs has copies of what they change.
     """
     for kernel in conversion.guest.kernels:
-        if kernel.initramfs is not None and has_drivers(kernel):
-            _ready(draft, conversion, kernel, kernel.initramfs)
+        emulated = conversion.emulated if kernel is conversion.kernel else None
+        boot = emulated.boot if emulated else ()
+        if kernel.initramfs is not None and (boot or has_drivers(kernel)):
+            _ready(draft, conversion, kernel, kernel.initramfs, boot)
 
 
-def _ready(draft: Draft, conversion: Conversion, kernel: Kernel, path: str) -> None:
+def _ready(
+    draft: Draft, conversion: Conversion, kernel: Kernel, path: str, boot: tuple[str, ...]
+) -> None:
+    """Make one ready; ``boot`` are the drivers of its disk, if that is no virtio one."""
     why = f"kernel {kernel.version} finds its disks on KVM"
     modules = read_modules(draft, kernel.version)
     contents = None
     try:
         image = conversion.ramdisks.get(path)
         contents = image.contents
-        missing = lacking(contents, modules)
+        missing = lacking(contents, modules, boot)
         wanted = copies(draft, contents, conversion.names)
         if missing or conversion.udev < _UDEV_RENAMES_AGAIN:
             wanted |= _nic_names(draft, contents, kernel, missing)
         if not missing and not _differ(contents, wanted):
             return
         if conversion.initramfs is not InitramfsMode.rebuild:
-            draft.upload(path, splice(image, modules, draft, wanted), why=why)
+            draft.upload(path, splice(image, modules, draft, wanted, boot), why=why)
             return
         reason = "it is asked for"
     except InitramfsError as error:
         reason = str(error)
-    _rebuild(draft, conversion, kernel, contents, reason)
+    _rebuild(draft, conversion, kernel, contents, reason, boot)
 
 
 def _differ(contents: Contents, copies: Mapping[str, bytes]) -> bool:
@@ -83,7 +88,12 @@ def _nic_names(
 
 
 def _rebuild(
-    draft: Draft, conversion: Conversion, kernel: Kernel, contents: Contents | None, reason: str
+    draft: Draft,
+    conversion: Conversion,
+    kernel: Kernel,
+    contents: Contents | None,
+    reason: str,
+    boot: tuple[str, ...],
 ) -> None:
     """Draft the command that makes the image anew; ``contents`` if the old one can be read."""
     path = kernel.initramfs or ""
@@ -91,13 +101,13 @@ def _rebuild(
     if conversion.initramfs is InitramfsMode.splice:
         fact, hint = "it cannot be spliced", "let it be rebuilt: --initramfs auto"
     elif tool is None:
-        fact = "it lacks virtio and cannot be spliced"
-        hint = "the guest has no tool for it; make one with virtio_blk before converting"
+        fact = f"it lacks {boot[0] if boot else 'virtio'} and cannot be spliced"
+        hint = "the guest has no tool for it; make one with it before converting"
     else:
         if tool.tool is Tool.initramfs_tools:
             unlock_in_initramfs(draft, contents)
         modules = read_modules(draft, kernel.version)
-        names = (*boot_modules(modules), *modules.closure(("virtio_net",))[-1:])
+        names = (*boot_modules(modules, boot), *modules.closure(("virtio_net",))[-1:])
         why = f"kernel {kernel.version} must find its disks on KVM; no splice, since: {reason}"
         draft.run(*tool.command(kernel.version, path, kernel.image, names), why=why, makes=path)
         return

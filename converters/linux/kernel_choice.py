@@ -72,7 +72,8 @@ def without_virtio(files: Files, ramdisks: Ramdisks, kernel: Kernel | None) -> E
             loadable = ramdisks.get(kernel.initramfs).contents.modules(kernel.version)
         except InitramfsError:
             loadable = modules.paths  # nobody knows; they may be there
-    return emulated(modules, loadable, ahci=release_of(kernel.version) >= Q35)
+    addable = () if kernel.initramfs is None or boots(kernel) else modules.paths
+    return emulated(modules, loadable, addable, ahci=release_of(kernel.version) >= Q35)
 
 
 def capabilities(kernel: Kernel | None, without: Emulated | None = None) -> Capabilities:

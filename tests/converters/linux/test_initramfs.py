@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from converters.linux import initramfs, prepare
 from drivers.initramfs import look
-from tests.converters.guests import Case
+from tests.converters.guests import Case, load
 from tests.converters.linux.drafting import case, described, draft
 from v2v.changes import Draft
-from v2v.model import InitramfsMode
+from v2v.model import Bus, InitramfsMode
 
 RHEL = "vmware-rhel7-dracut-hostonly"
 XEN, LUKS, LZMA = "xen-pygrub-debian12", "vmware-luks-crypttab", "xen-pvgrub-debian9-menu-lst"
@@ -112,3 +112,35 @@ def test_another_kernels_initramfs_stops_no_conversion() -> None:
     assert drafted.blockers == []
     assert {found.code for found in drafted.warnings} == {"W-INITRAMFS"}
     assert "will not boot on KVM: " in drafted.warnings[0].message
+
+
+def without_virtio() -> Case:
+    """A host-only image, and a kernel whose only way to a disk on KVM is AHCI."""
+    version = "3.10.0-1160.el7.x86_64"
+    folder = f"/lib/modules/{version}"
+    dep = load(RHEL).files.read(f"{folder}/modules.dep").decode()
+    lines = [line for line in dep.splitlines(keepends=True) if "virtio" not in line]
+    libata, scsi = "kernel/drivers/ata/libata.ko", "kernel/drivers/scsi/scsi_mod.ko"
+    ahci = {libata: scsi, "kernel/drivers/ata/ahci.ko": f"{libata} {scsi}"}
+    lines += [f"{path}: {needs}\n" for path, needs in ahci.items()]
+    alias = "alias pci:v*d*sv*sd*bc01sc06i01* ahci\n"
+    return case(
+        RHEL,
+        {
+            f"{folder}/modules.dep": "".join(lines),
+            f"{folder}/modules.alias": alias,
+            **{f"{folder}/{path}": path for path in ahci},
+        },
+    )
+
+
+def test_an_emulated_disk_gets_its_driver_into_a_host_only_image() -> None:
+    drafted, conversion = draft(initramfs.add_virtio, without_virtio())
+    assert conversion.capabilities.block_bus is Bus.sata
+    (path,) = (kernel.initramfs for kernel in conversion.guest.kernels)
+    contents = look(drafted.read(path or ""))
+    there = contents.modules("3.10.0-1160.el7.x86_64")
+    assert {"ahci", "libata", "sd_mod"} <= there.keys()
+    folder = contents.module_folder("3.10.0-1160.el7.x86_64")
+    assert f"{folder}/modules.alias" in contents.paths
+    assert drafted.blockers == []
