@@ -41,6 +41,7 @@ LEVELS = (
         "v2v.hive",
         "v2v.keys",
         "v2v.osrelease",
+        "v2v.windows",
     ),
     ("v2v.run",),
     ("v2v.model",),
