@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from v2v.model import Guest, OsType
+from v2v.model import Guest, OsType, Windows
 
 # By os-release's ID. ``major`` is 9 of 9.4, ``minor`` is 9.4 of 9.4.1 and 9.0 of 9, ``version`` is
 # all of it.
@@ -76,6 +76,8 @@ def short_id(guest: Guest) -> str:
 
 
 def _pattern(guest: Guest, major: int) -> str | None:
+    if guest.windows is not None:
+        return f"http://microsoft.com/win/{_windows(guest.product, guest.windows)}"
     if guest.distro == "altlinux":  # releases since 8 are alt, their repositories alt/p8, p9, ...
         return "http://altlinux.org/" + ("alt/{minor}" if major >= 8 else "altlinux/{minor}")
     if guest.distro == "centos" and (major > 8 or "Stream" in guest.product):
@@ -87,3 +89,26 @@ def _pattern(guest: Guest, major: int) -> str | None:
     if guest.distro in ("sles", "sled", "sles_sap") and major >= 15:
         return "http://suse.com/sle/{version}"  # server and desktop are one product since 15
     return _URLS.get(guest.distro)
+
+
+# By the version of NT: client and server.
+_WINDOWS = {
+    (5, 1): ("xp", "2k3"),
+    (5, 2): ("xp", "2k3"),  # XP for x86_64 is a Server 2003 inside
+    (6, 0): ("vista", "2k8"),
+    (6, 1): ("7", "2k8r2"),
+    (6, 2): ("8", "2k12"),
+    (6, 3): ("8.1", "2k12r2"),
+}
+_SERVER_BUILDS = ((26100, "2k25"), (20348, "2k22"), (17763, "2k19"), (0, "2k16"))
+_WINDOWS_11 = 22000  # the first build; its NT is still 10.0
+
+
+def _windows(product: str, windows: Windows) -> str:
+    if windows.nt == (5, 2):
+        return "xp" if "XP" in product else "2k3r2" if "R2" in product else "2k3"
+    if windows.nt in _WINDOWS:
+        return _WINDOWS[windows.nt][windows.server]
+    if windows.server:
+        return next(name for build, name in _SERVER_BUILDS if windows.build >= build)
+    return "11" if windows.build >= _WINDOWS_11 else "10"

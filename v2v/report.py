@@ -14,7 +14,7 @@ from pathlib import Path
 
 from v2v.changes import Change, Plan, RunCommand, SetLabels, SetRegistry, WriteBootCode
 from v2v.errors import Finding
-from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
+from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine, Windows
 from v2v.osinfo import short_id
 from v2v.source_json import machine_json
 from v2v.units import iec
@@ -118,6 +118,21 @@ def _guest_json(guest: Guest) -> dict[str, object]:
         "locked": list(guest.locked),
         "bootloader": guest.bootloader,
         "kernels": [_kernel_json(kernel) for kernel in guest.kernels],
+        "windows": guest.windows and _windows_json(guest.windows),
+    }
+
+
+def _windows_json(windows: Windows) -> dict[str, object]:
+    return {
+        "systemroot": windows.systemroot,
+        "build": windows.build,
+        "variant": windows.variant,
+        "control_set": windows.control_set,
+        "hostname": windows.hostname,
+        "drive_letters": dict(windows.drive_letters),
+        "apps": [{"name": app.name, "version": app.version} for app in windows.apps],
+        "group_policy": windows.group_policy,
+        "antivirus": list(windows.antivirus),
     }
 
 
@@ -207,7 +222,11 @@ def _source_text(machine: Machine) -> Iterator[str]:
 
 def _guest_text(guest: Guest) -> Iterator[str]:
     yield f"Guest: {guest.product} ({guest.arch}, {short_id(guest)})"
-    yield f"  firmware {guest.firmware}, boot loader {guest.bootloader}"
+    if guest.windows is None:
+        yield f"  firmware {guest.firmware}, boot loader {guest.bootloader}"
+    else:
+        drives = ", ".join(f"{name}: on {at}" for name, at in guest.windows.drive_letters.items())
+        yield f"  firmware {guest.firmware}, build {guest.windows.build}; {drives or 'no drives'}"
     if len(guest.roots) > 1:
         yield f"  one of several systems: {', '.join(guest.roots)}"
     for mountpoint, device in guest.mountpoints.items():

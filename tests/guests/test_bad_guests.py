@@ -53,7 +53,7 @@ def two_roots(folder: Path) -> list[Path]:
 
 
 def windows(folder: Path) -> list[Path]:
-    root = tree(folder / "t", "Windows/System32/ntoskrnl.exe", "Users/a")
+    root = tree(folder / "t", "Windows/System32/config/SYSTEM", "Users/a")
     return [filesystem(folder / "windows.img", root, 160)]
 
 
@@ -99,7 +99,7 @@ CASES = (
     Case("disk_without_a_system", data_only, frozenset({"E-NO-OS"})),
     Case("two_roots", two_roots, frozenset({"E-MULTIPLE-ROOTS"})),
     Case("root_that_there_is_not", two_roots, frozenset({"E-NO-SUCH-ROOT"}), "/dev/sdz"),
-    Case("windows", windows, frozenset({"E-GUEST-WINDOWS"})),
+    Case("windows", windows, frozenset({"E-NO-OS"}), said="no registry"),
     Case("no_kernel", no_kernel, frozenset({"E-KERNEL-NONE"})),
     Case("no_room_in_the_guest", full, frozenset({"E-GUEST-SPACE", "E-KERNEL-NONE"})),
     Case(

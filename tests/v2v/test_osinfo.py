@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from v2v.model import Firmware, Guest, OsType
+from v2v.model import Firmware, Guest, OsType, Windows
 from v2v.osinfo import osinfo_id, short_id
 
 DATABASE = Path("/usr/share/osinfo/os")
@@ -86,3 +86,31 @@ def test_a_linux_without_a_pattern_is_a_generic_one(distro: str, version: str) -
 
 def test_another_system_without_a_pattern_has_no_id() -> None:
     assert osinfo_id(replace(guest("windows", "10"), type=OsType.windows)) is None
+
+
+@pytest.mark.parametrize(
+    ("nt", "build", "variant", "product", "file"),
+    [
+        ((5, 1), 2600, "", "Microsoft Windows XP", "win-xp"),
+        ((5, 2), 3790, "", "Microsoft Windows XP", "win-xp"),
+        ((5, 2), 3790, "", "Windows Server 2003 R2", "win-2k3r2"),
+        ((6, 0), 6002, "Server", "Windows Server (R) 2008 Standard", "win-2k8"),
+        ((6, 1), 7601, "Client", "Windows 7 Professional", "win-7"),
+        ((6, 1), 7601, "Server", "Windows Server 2008 R2 Standard", "win-2k8r2"),
+        ((6, 2), 9200, "Client", "Windows 8 Pro", "win-8"),
+        ((6, 3), 9600, "Server Core", "Windows Server 2012 R2 Standard", "win-2k12r2"),
+        ((10, 0), 19045, "Client", "Windows 10 Pro", "win-10"),
+        ((10, 0), 22631, "Client", "Windows 11 Pro", "win-11"),
+        ((10, 0), 14393, "Server", "Windows Server 2016 Standard", "win-2k16"),
+        ((10, 0), 17763, "Server", "Windows Server 2019 Standard", "win-2k19"),
+        ((10, 0), 20348, "Server", "Windows Server 2022 Standard", "win-2k22"),
+    ],
+)
+def test_the_database_knows_each_windows(
+    nt: tuple[int, int], build: int, variant: str, product: str, file: str
+) -> None:
+    windows = Windows("/Windows", "", "", "ControlSet001", nt, build, variant)
+    found = replace(guest("windows", ".".join(map(str, nt)), product), windows=windows)
+    text = (DATABASE / "microsoft.com" / f"{file}.xml").read_text()
+    assert f'<os id="{osinfo_id(found)}">' in text
+    assert f"<short-id>{short_id(found)}</short-id>" in text

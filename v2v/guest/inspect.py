@@ -31,6 +31,7 @@ from v2v.guest.roots import Root, Systems, choose, find_roots, nothing_found
 from v2v.guest.session import Session
 from v2v.guest.unlock import locked, name_as_crypttab, unlock
 from v2v.guest.volumes import Volumes, look
+from v2v.guest.windows import obstacles, windows_guest
 from v2v.keys import Key
 from v2v.model import Guest, Machine, OsType
 from v2v.osrelease import Release, read_release
@@ -108,14 +109,17 @@ def enter(
     findings += check(session, volumes, wanted) if fsck else ()
     mounted = [*_mount(session, wanted, findings)]
     files = GuestFiles(session)
-    if chosen.type is OsType.linux:
+    if chosen.type is OsType.windows:
+        guest = windows_guest(session, volumes, systems, chosen.device, files)
+        findings += obstacles(session, volumes, chosen.device)
+    else:
         unlisted = mount_unlisted(session, volumes.heads, _devices(mounted))
         mounted += [Mount(unlisted[place], place, optional=True) for place in unlisted]
+        guest = _guest(session, volumes, systems, chosen, mounted, files, links)
     findings += hibernated(session, volumes, swap_files(listed))
     findings += space(session, mounted)
     needed = any(finding.code == "E-GUEST-MOUNT" for finding in findings)
     findings += locked(volumes, needed=needed)
-    guest = _guest(session, volumes, systems, chosen, mounted, files, links)
     return Inspection(guest, files, volumes, tuple(mounted), tuple(findings))
 
 

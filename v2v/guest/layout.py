@@ -37,6 +37,7 @@ def has_code(head: bytes) -> bool:
 class _Partition:
     number: int
     type: uuid.UUID
+    unique: uuid.UUID
     first: int
     last: int
 
@@ -52,13 +53,19 @@ def _gpt(head: bytes) -> tuple[_Partition, ...]:
         entry = head[start * 512 + index * size :][:48]
         if len(entry) == 48 and any(entry[:16]):
             first, last = struct.unpack_from("<QQ", entry, 32)
-            found.append(_Partition(index + 1, uuid.UUID(bytes_le=entry[:16]), first, last))
+            kind, unique = (uuid.UUID(bytes_le=entry[at : at + 16]) for at in (0, 16))
+            found.append(_Partition(index + 1, kind, unique, first, last))
     return tuple(found)
 
 
 def partitions(head: bytes) -> dict[int, uuid.UUID]:
     """Return the type GUIDs in a GPT by the partitions' numbers; none where there is no GPT."""
     return {partition.number: partition.type for partition in _gpt(head)}
+
+
+def unique_ids(head: bytes) -> dict[int, uuid.UUID]:
+    """Return the own GUIDs of partitions in a GPT by their numbers."""
+    return {partition.number: partition.unique for partition in _gpt(head)}
 
 
 def partition_types(head: bytes) -> frozenset[uuid.UUID]:
@@ -78,20 +85,17 @@ def boot_area(head: bytes) -> BootArea | None:
     if gpt:
         start, firsts = _AFTER_GPT, [partition.first for partition in gpt]
     else:
-        start, firsts = 1, _mbr(head)
+        start, firsts = 1, [*mbr_partitions(head).values()]
     return BootArea(start, max(0, min(firsts) - start)) if firsts else None
 
 
-def _mbr(head: bytes) -> list[int]:
-    """Return the first sectors of the partitions in an MBR; none where it is no MBR."""
+def mbr_partitions(head: bytes) -> dict[int, int]:
+    """Return the first sectors of the primary partitions in an MBR; none where it is no MBR."""
     entries = [head[at : at + 16] for at in range(446, 510, 16)]
     if head[510:512] != b"\x55\xaa" or any(entry[:1] not in (b"\0", b"\x80") for entry in entries):
-        return []
-    return [
-        first
-        for first in (int(struct.unpack_from("<I", entry, 8)[0]) for entry in entries if entry[4])
-        if first > 0
-    ]
+        return {}
+    firsts = [int(struct.unpack_from("<I", entry, 8)[0]) if entry[4] else 0 for entry in entries]
+    return {number: first for number, first in enumerate(firsts, 1) if first > 0}
 
 
 def with_boot_code(sector: bytes, code: bytes) -> bytes:

@@ -39,8 +39,8 @@ at=/tmp/v2v-look
 mkdir -p "$at"
 dmesg -C
 examine() {
-    for name in [Ww][Ii][Nn][Dd][Oo][Ww][Ss] [Ww][Ii][Nn][Nn][Tt]; do
-        [ -d "$name/System32" ] || [ -d "$name/system32" ] && mkdir -p "$1" && : > "$1/windows"
+    for name in */[Ss][Yy][Ss][Tt][Ee][Mm]32/[Cc][Oo][Nn][Ff][Ii][Gg]; do
+        [ -d "$name" ] && mkdir -p "$1" && : > "$1/windows"
     done
     [ -d etc ] || return
     [ -d bin ] || [ -L bin ] || [ -d usr/bin ] || return
