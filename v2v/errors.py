@@ -46,6 +46,10 @@ class GuestError(V2VError):
     """The guest's disks cannot be opened, mounted or understood."""
 
 
+class DriverError(V2VError):
+    """A medium with drivers for Windows cannot be read."""
+
+
 class TargetError(V2VError):
     """The place or the form of the result is refused."""
 
