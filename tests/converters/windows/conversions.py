@@ -30,7 +30,7 @@ def files(oem_code_page: str = "437") -> DictFiles:
 
 def package(name: str, device: Device) -> DriverPackage:
     content = {f"{name}.inf": b"; INF", f"{name}.sys": b"MZ", f"{name}.cat": b"cat"}
-    return DriverPackage(name, device, f"{name}.inf", name, "1.0", "{}", content, ())
+    return DriverPackage(name, device, f"{name}.inf", name, f"{name}.sys", "1.0", "{}", (), content)
 
 
 def driver_set(
