@@ -29,6 +29,17 @@ def plan(
         draft.block("E-GUEST-WINDOWS", f"{guest.product}: Windows guests are not converted yet")
         capabilities = Capabilities()
     else:
+        _warn_addresses(draft, machine, guest)
         guest, capabilities = linux.convert(draft, machine, guest, initramfs)
     findings = tuple(draft.warnings), tuple(draft.blockers)
     return guest, Plan(tuple(draft.changes), *findings, capabilities)
+
+
+def _warn_addresses(draft: Draft, machine: Machine, guest: Guest) -> None:
+    for nic in machine.nics:
+        if nic.addresses:
+            draft.warn(
+                "W-MAC-IP",
+                f"--mac {nic.mac}:ip: {guest.product} keeps the addresses that it has",
+                hint="addresses are set in Windows guests only; change them in the running guest",
+            )

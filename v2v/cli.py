@@ -125,7 +125,8 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     verb.add_argument(
         "--mac", action="append", default=[], metavar="MAC:KIND:OUT",
-        help="connect the NIC with this MAC to a network or a bridge",
+        help="connect the NIC with this MAC to a network or a bridge,"
+        " or give it an address: MAC:ip:ADDR[,GW[,LEN[,NS...]]]",
     )  # fmt: skip
 
 

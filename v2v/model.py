@@ -154,6 +154,16 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class NicAddress:
+    """An address that the user wants inside the guest, as --mac MAC:ip: says it."""
+
+    address: str
+    prefix: int
+    gateway: str | None = None
+    name_servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Nic:
     """A network card. ``mac`` is lower case with colons."""
 
@@ -161,6 +171,7 @@ class Nic:
     model: str | None  # the source's own word: e1000, vmxnet3, netfront, ...
     network: Network
     slot: int | None = None  # the PCI slot that its guest sees: VMware's 192 makes it ens192
+    addresses: tuple[NicAddress, ...] = ()  # none: the guest keeps what it has
 
 
 @dataclass(frozen=True, slots=True)

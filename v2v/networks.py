@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The options -n, -b and --mac: what the target's NICs are plugged into."""
+"""The options -n, -b and --mac: what the target's NICs are plugged into, and their addresses."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from v2v.errors import ConfigError, Finding
-from v2v.model import Network, NetworkKind, Nic
+from v2v.model import Network, NetworkKind, Nic, NicAddress
 
 _MAC = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2}):(\w+):(.*)", re.IGNORECASE)
+_USUAL_PREFIX = {4: 24, 6: 64}
 _OPTION = {NetworkKind.network: "-n", NetworkKind.bridge: "-b"}
 
 
@@ -21,6 +23,7 @@ class NetworkMap:
     macs: Mapping[str, Network] = field(default_factory=dict)  # keys are lower case
     named: Mapping[Network, str] = field(default_factory=dict)
     default: Mapping[NetworkKind, str] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[NicAddress, ...]] = field(default_factory=dict)  # by MAC
 
     def target(self, nic: Nic) -> Network:
         """Return what a NIC is plugged into in the target; unmapped, it is what it was."""
@@ -42,15 +45,17 @@ def parse_network_map(
         for value in values:
             problems += _add_name(kind, value, named, default)
     by_mac: dict[str, Network] = {}
+    addresses: dict[str, tuple[NicAddress, ...]] = {}
     for value in macs:
-        problems += _add_mac(value, by_mac)
+        problems += _add_mac(value, by_mac, addresses)
     if problems:
         raise ConfigError(
             "E-NETWORK-MAP",
             "; ".join(problems),
-            hint="write -n IN:OUT, -b IN:OUT, or --mac MAC:network:OUT and --mac MAC:bridge:OUT",
+            hint="write -n IN:OUT, -b IN:OUT, --mac MAC:network:OUT, --mac MAC:bridge:OUT, or"
+            " --mac MAC:ip:ADDR[,GW[,LEN[,NS...]]]",
         )
-    return NetworkMap(by_mac, named, default)
+    return NetworkMap(by_mac, named, default, addresses)
 
 
 def _add_name(
@@ -73,16 +78,22 @@ def _add_name(
     return []
 
 
-def _add_mac(value: str, by_mac: dict[str, Network]) -> list[str]:
+def _add_mac(
+    value: str, by_mac: dict[str, Network], addresses: dict[str, tuple[NicAddress, ...]]
+) -> list[str]:
     """Add one value of --mac; return what is wrong with it."""
     match = _MAC.fullmatch(value)
     if match is None:
-        return [f"--mac {value}: not of the form MAC:network|bridge:OUT"]
+        return [f"--mac {value}: not of the form MAC:network|bridge|ip:OUT"]
     mac, kind, target = match[1].lower(), match[2], match[3]
     if kind == "ip":
-        return [f"--mac {value}: setting addresses inside the guest is not supported"]
+        try:
+            addresses[mac] = (*addresses.get(mac, ()), _address(target))
+        except ValueError as error:
+            return [f"--mac {value}: {error}"]
+        return []
     if kind not in set(NetworkKind):
-        return [f"--mac {value}: {kind} is neither network nor bridge"]
+        return [f"--mac {value}: {kind} is neither network, bridge nor ip"]
     if not target:
         return [f"--mac {value}: no {kind} is named"]
     if mac in by_mac:
@@ -91,9 +102,36 @@ def _add_mac(value: str, by_mac: dict[str, Network]) -> list[str]:
     return []
 
 
+def _address(text: str) -> NicAddress:
+    """Return what ADDR[,GW[,LEN[,NS...]]] says, where GW and LEN may be empty.
+
+    Raises ValueError.
+    """
+    address, gateway, length, *servers = [part.strip() for part in f"{text},,".split(",")]
+    ip = ipaddress.ip_address(address)
+    if gateway and ipaddress.ip_address(gateway).version != ip.version:
+        raise ValueError(f"{gateway} is of another kind than {address}")
+    if length and not (length.isdecimal() and int(length) <= ip.max_prefixlen):
+        raise ValueError(f"{length} is no length of a prefix")
+    named = tuple(str(ipaddress.ip_address(server)) for server in servers if server)
+    return NicAddress(
+        str(ip),
+        int(length) if length else _USUAL_PREFIX[ip.version],
+        str(ipaddress.ip_address(gateway)) if gateway else None,
+        named,
+    )
+
+
 def map_nics(nics: Iterable[Nic], networks: NetworkMap) -> tuple[Nic, ...]:
     """Return the NICs plugged into the target's networks; order, number and MACs stay."""
-    return tuple(replace(nic, network=networks.target(nic)) for nic in nics)
+    return tuple(
+        replace(
+            nic,
+            network=networks.target(nic),
+            addresses=networks.addresses.get((nic.mac or "").lower(), ()),
+        )
+        for nic in nics
+    )
 
 
 def unused_macs(nics: Iterable[Nic], networks: NetworkMap) -> tuple[Finding, ...]:
@@ -105,6 +143,6 @@ def unused_macs(nics: Iterable[Nic], networks: NetworkMap) -> tuple[Finding, ...
             f"--mac {mac}: no NIC of the source has this address",
             "compare it with the NICs that v2v report --source-only prints",
         )
-        for mac in networks.macs
+        for mac in dict.fromkeys((*networks.macs, *networks.addresses))
         if mac not in present
     )

@@ -2,7 +2,7 @@
 import pytest
 
 from v2v.errors import ConfigError
-from v2v.model import Network, NetworkKind, Nic
+from v2v.model import Network, NetworkKind, Nic, NicAddress
 from v2v.networks import map_nics, parse_network_map, unused_macs
 
 MAC = "52:54:00:aa:bb:cc"
@@ -74,15 +74,19 @@ def test_only_the_first_colon_parts_source_and_target() -> None:
         ({"networks": ("a", "b")}, "-n b: all are mapped to a already"),
         ({"networks": ("in:a", "in:b")}, "-n in:b: in is mapped to a already"),
         ({"bridges": ("in:a", "in:a")}, "-b in:a: in is mapped to a already"),
-        ({"macs": ("br0",)}, "--mac br0: not of the form MAC:network|bridge:OUT"),
+        ({"macs": ("br0",)}, "--mac br0: not of the form MAC:network|bridge|ip:OUT"),
         ({"macs": ("52:54:00:aa:bb:network:x",)}, "not of the form"),
-        ({"macs": (f"{MAC}:tap:x",)}, "tap is neither network nor bridge"),
+        ({"macs": (f"{MAC}:tap:x",)}, "tap is neither network, bridge nor ip"),
         ({"macs": (f"{MAC}:bridge:",)}, "no bridge is named"),
         (
             {"macs": (f"{MAC}:bridge:a", f"{MAC.upper()}:network:b")},
             "this NIC is mapped to a already",
         ),
-        ({"macs": (f"{MAC}:ip:192.0.2.1,192.0.2.254,24",)}, "inside the guest is not supported"),
+        ({"macs": (f"{MAC}:ip:192.0.2",)}, "'192.0.2' does not appear to be an IPv4 or IPv6"),
+        ({"macs": (f"{MAC}:ip:192.0.2.1,fe80::1",)}, "fe80::1 is of another kind than 192.0.2.1"),
+        ({"macs": (f"{MAC}:ip:192.0.2.1,,33",)}, "33 is no length of a prefix"),
+        ({"macs": (f"{MAC}:ip:192.0.2.1,,-1",)}, "-1 is no length of a prefix"),
+        ({"macs": (f"{MAC}:ip:192.0.2.1,,,dns",)}, "'dns' does not appear to be"),
     ],
 )
 def test_a_bad_map_is_refused(options: dict[str, tuple[str, ...]], problem: str) -> None:
@@ -107,3 +111,28 @@ def test_a_mac_that_no_nic_has_is_a_warning() -> None:
     (warning,) = unused_macs(NICS, networks)
     assert warning.code == "W-MAC-UNUSED"
     assert "52:54:00:00:00:99: no NIC of the source" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("192.0.2.1", NicAddress("192.0.2.1", 24)),
+        ("192.0.2.1,,,", NicAddress("192.0.2.1", 24)),
+        (
+            "192.0.2.1,192.0.2.254,28,192.0.2.2,192.0.2.3",
+            NicAddress("192.0.2.1", 28, "192.0.2.254", ("192.0.2.2", "192.0.2.3")),
+        ),
+        ("2001:DB8::1,fe80::1", NicAddress("2001:db8::1", 64, "fe80::1")),
+    ],
+)
+def test_mac_gives_a_nic_an_address(value: str, address: NicAddress) -> None:
+    networks = parse_network_map(macs=(f"{MAC.upper()}:ip:{value}", f"{MAC}:bridge:br0"))
+    first, second, third = map_nics(NICS, networks)
+    assert first == Nic(MAC, "vmxnet3", bridge("br0"), addresses=(address,))
+    assert (second.addresses, third.addresses) == ((), ())
+    assert unused_macs(NICS, networks) == ()
+
+
+def test_an_address_for_a_mac_that_no_nic_has_is_a_warning() -> None:
+    networks = parse_network_map(macs=("52:54:00:00:00:99:ip:192.0.2.1",))
+    assert [warning.code for warning in unused_macs(NICS, networks)] == ["W-MAC-UNUSED"]
