@@ -17,8 +17,8 @@ from converters.windows.firstboot import Step
 from converters.windows.foreign_tables import PARALLELS, TOOLS, Tools
 from v2v.model import App
 
-_PROGRAMS_ORDER = 5000  # when drivers and network are there
-_PACKAGES_ORDER = 5900  # when the uninstallers have had their chance
+_PROGRAMS_ORDER = 3000  # when drivers and network are there
+_PACKAGES_ORDER = 3900  # when the uninstallers have had their chance
 _TRIES = 2  # VMware's uninstaller refuses off VMware each time (1603)
 _PRODUCT = re.compile(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", re.IGNORECASE)
 _NSIS = re.compile(r"\\_?uninst(all|aller)?\.exe\"?\s*$", re.IGNORECASE)
@@ -26,11 +26,11 @@ _VISTA = (6, 0)  # the first that has pnputil
 _SERVICE_OF_A_PROGRAM = 0x30  # SERVICE_WIN32_OWN_PROCESS | SERVICE_WIN32_SHARE_PROCESS
 _CLASS = "Control\\Class"
 
-_GONE_ALREADY = 'reg query "HKLM\\SOFTWARE\\{key}" >nul 2>&1 || exit /b 0\n'
+_GONE_ALREADY = 'call reg query "HKLM\\SOFTWARE\\{key}" >nul 2>&1\nif errorlevel 1 exit /b 0\n'
 # 1605 and 1614: the product is not installed. 1603 and 1618 are what VMware's says off VMware; then
 # its services go, which are disabled already, and the packages of its drivers later.
 _MSI = """\
-start "" /wait msiexec.exe /x {product} /qn{norestart} REBOOT=ReallySuppress REMOVE=ALL{options}
+call msiexec /x {product} /qn{norestart} REBOOT=ReallySuppress REMOVE=ALL{options}
 set code=%errorlevel%
 if %code%==1605 exit /b 0
 if %code%==1614 exit /b 0
@@ -44,13 +44,16 @@ echo the uninstaller refused: %code%
 _EXE = """\
 set line=
 set "key=HKLM\\SOFTWARE\\{key}"
-for /f "tokens=2,*" %%a in ('reg query "%key%" /v UninstallString') do set "line=%%b"
+for /f "tokens=2,*" %%a in ('call reg query "%key%" /v UninstallString') do (
+if "%%a"=="REG_SZ" set "line=%%b"
+if "%%a"=="REG_EXPAND_SZ" set "line=%%b"
+)
 if not defined line exit /b 0
 set "line=%line:"=%"
 call set "line=%line%"
 {change}if not exist "%line%" exit /b 0
 for %%f in ("%line%") do set "folder=%%~dpf"
-start "" /wait "%line%" /S _?=%folder:~0,-1%
+call "%line%" /S _?=%folder:~0,-1%
 set code=%errorlevel%
 if %code% GEQ 3010 exit /b 3010
 exit /b %code%
@@ -121,11 +124,13 @@ def _msi(conversion: Conversion, tools: Tools, app: App, product: str) -> str:
         product=product,
         norestart=norestart,
         options=options,
-        cleanup="".join(f'sc delete "{name}"\n' for name in _programs_services(conversion, tools)),
+        cleanup="".join(
+            f'call sc delete "{name}"\n' for name in _programs_services(conversion, tools)
+        ),
     )
     if tools is PARALLELS:  # counts who uses the filter, which keeps the uninstaller from its work
         counter = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\prl_strg\\DriverInfo"
-        return f'reg delete "{counter}" /v RefCount /f >nul 2>&1\n{script}'
+        return f'call reg delete "{counter}" /v RefCount /f >nul 2>&1\n{script}'
     return script
 
 
@@ -156,5 +161,5 @@ def _packages_step(packages: tuple[str, ...]) -> Step:
     What the uninstallers removed is an error here that means nothing.
     """
     names = sorted(set(packages))
-    script = "".join(f"pnputil -f -d {name}\n" for name in names) + "exit /b 0\n"
+    script = "".join(f"call pnputil -f -d {name}\n" for name in names) + "exit /b 0\n"
     return Step("remove-foreign-drivers", _PACKAGES_ORDER, script, False, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from converters.windows.foreign_tools import steps
 from converters.windows.foreign_tables import TOOLS
+from converters.windows.foreign_tools import steps
 from tests.converters.windows.guests import conversion, files
 from v2v.hive import Value
 from v2v.model import App
@@ -59,7 +59,7 @@ def script_of(app: App) -> str:
 
 def test_vmwares_install_command_becomes_an_uninstallation_by_product_code() -> None:
     script = script_of(VMWARE)
-    assert f"msiexec.exe /x {GUID} /qn /norestart REBOOT=ReallySuppress" in script
+    assert f"msiexec /x {GUID} /qn /norestart REBOOT=ReallySuppress" in script
     assert "/I" not in script
     assert "if %code%==1605 exit /b 0" in script
 
@@ -130,5 +130,5 @@ def test_driver_packages_of_foreign_devices_go_last_and_no_others() -> None:
     made = conversion(files(classes), apps=(VMWARE,))
     first, last = steps(made)
     assert first.order < last.order
-    assert last.script == "pnputil -f -d oem10.inf\npnputil -f -d oem7.inf\nexit /b 0\n"
+    assert last.script == "call pnputil -f -d oem10.inf\ncall pnputil -f -d oem7.inf\nexit /b 0\n"
     assert steps(conversion(files(classes), nt=(5, 2))) == ()
