@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from fixtures.build import AT_ONCE, BOOTABLE, RECIPES, guest, path
+from fixtures.build import AT_ONCE, RECIPES, bootable, guest, path
 from fixtures.programs import BuildError
 from tests import reference, support
 
@@ -187,7 +187,7 @@ def compare() -> int:
         ("virt-v2v", "--version"), capture_output=True, text=True, check=True
     ).stdout.strip()
     theirs_key = version.replace(" ", "-")
-    names = sorted(BOOTABLE)
+    names = sorted(bootable())
     with ThreadPoolExecutor(AT_ONCE) as workers:
         theirs = list(workers.map(lambda name: kept(name, (), theirs_key, by_reference), names))
         ours = list(workers.map(lambda name: kept(name, (), product_key()), names))
@@ -209,7 +209,7 @@ def main() -> int:
     options = parser.parse_args()
     key = product_key()
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        results = list(workers.map(lambda name: kept(name, options.again, key), sorted(BOOTABLE)))
+        results = list(workers.map(lambda name: kept(name, options.again, key), sorted(bootable())))
     boot = sum(found.booted for found in results)
     total = f"\n{boot} of {len(results)} guests boot.\n"
     options.out.write_text(_HEAD + "".join(f"{found.line()}\n" for found in results) + total)

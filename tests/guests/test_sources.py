@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import v2v
-from fixtures.build import BOOTABLE, guest
+from fixtures.build import bootable, guest
 from fixtures.debian import guestfish
 from fixtures.programs import run
 from v2v.model import Bus, Firmware, Hypervisor
@@ -80,7 +80,7 @@ def _domain(source: Path, folder: Path) -> str:
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(BOOTABLE) - _PARAVIRTUAL))
+@pytest.mark.parametrize("name", sorted(set(bootable()) - _PARAVIRTUAL))
 def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
     (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx"))
     domain = tmp_path / "domain.xml"
