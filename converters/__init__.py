@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from converters import linux
+from converters import linux, windows
+from drivers.virtio_win import Media
 from v2v.changes import Draft, Plan
 from v2v.files import Files
-from v2v.model import Capabilities, Guest, InitramfsMode, Machine, OsType
+from v2v.model import BlockDriver, Guest, InitramfsMode, Machine
 
 
 def plan(
@@ -19,15 +20,20 @@ def plan(
     initramfs: InitramfsMode,
     *,
     guest_code: bool = True,
+    media: Media | None = None,
+    block_driver: BlockDriver = BlockDriver.virtio_blk,
 ) -> tuple[Guest, Plan]:
     """Return the guest with its kernels filled in, and all that a conversion does to it.
 
-    Without ``guest_code`` a step that needs a program of the guest is a blocker.
+    Without ``guest_code`` a step that needs a program of the guest is a blocker. ``media`` has the
+    drivers for Windows, of which ``block_driver`` chooses that of its disks. Raises DriverError.
     """
     draft = Draft(files, guest_code=guest_code)
-    if guest.type is OsType.windows:
-        draft.block("E-GUEST-WINDOWS", f"{guest.product}: Windows guests are not converted yet")
-        capabilities = Capabilities()
+    if guest.windows is not None:
+        found = (media or Media(None, "nowhere")).choose(guest.windows, guest.arch)
+        guest, capabilities = windows.convert(
+            draft, machine, guest, guest.windows, found, block_driver
+        )
     else:
         _warn_addresses(draft, machine, guest)
         guest, capabilities = linux.convert(draft, machine, guest, initramfs)

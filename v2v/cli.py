@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from v2v.errors import BlockedError, ConfigError, Finding, V2VError
-from v2v.model import Allocation, DiskFormat, InitramfsMode
+from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
 from v2v.version import VERSION
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
@@ -107,6 +107,15 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--initramfs", type=InitramfsMode, choices=tuple(InitramfsMode),
         default=InitramfsMode.auto, help="how drivers get into the initramfs (default: auto)",
+    )  # fmt: skip
+    verb.add_argument(
+        "--virtio-win", type=Path, metavar="PATH",
+        help="virtio-win.iso, or a folder with its content: drivers for Windows guests",
+    )  # fmt: skip
+    verb.add_argument(
+        "--block-driver", type=BlockDriver, choices=tuple(BlockDriver),
+        default=BlockDriver.virtio_blk,
+        help="kind of disk for Windows guests (default: virtio-blk)",
     )  # fmt: skip
     verb.add_argument(
         "--no-guest-code", action="store_true",
@@ -217,6 +226,8 @@ def _options(args: argparse.Namespace) -> Options:
         keys=parse_keys(args.key),
         fsck=not args.no_fsck,
         initramfs=args.initramfs,
+        virtio_win=args.virtio_win,
+        block_driver=args.block_driver,
         guest_code=not args.no_guest_code,
         fstrim=not args.no_fstrim,
         networks=parse_network_map(args.network, args.bridge, args.mac),

@@ -22,7 +22,6 @@ from v2v.model import (
     Guest,
     Machine,
     Nic,
-    OsType,
     RemovableKind,
     TargetDisk,
 )
@@ -80,7 +79,7 @@ def _domain(hardware: Hardware, name: str, disks: Sequence[TargetDisk]) -> Eleme
         E.vcpu(str(machine.vcpus)),
         _os(hardware),
         _features(hardware),
-        _cpu(machine),
+        _cpu(hardware),
         _clock(hardware),
         E.on_poweroff("destroy"),
         E.on_reboot("restart"),
@@ -126,13 +125,23 @@ def _features(hardware: Hardware) -> Element:
         E.apic(),
         *([E.pae()] if narrow or "pae" in hardware.machine.features else []),
         *([E.smm(state="on")] if hardware.secure_boot else []),
+        *([_hyperv()] if hardware.enlightened else []),
         E.vmport(state="off"),  # VMware's backdoor: its tools must not find their host again
     )
 
 
-def _cpu(machine: Machine) -> Element:
+def _hyperv() -> Element:
+    """Return what Windows speeds up when it finds it (QEMU, docs/system/i386/hyperv.rst)."""
+    names = ("relaxed", "vapic", "vpindex", "runtime", "synic", "stimer", "frequencies")
+    made = E.hyperv(*(E(name, state="on") for name in names))
+    made.insert(2, E.spinlocks(state="on", retries="8191"))
+    return made
+
+
+def _cpu(hardware: Hardware) -> Element:
+    machine = hardware.machine
     topology: list[Element] = []
-    shape = machine.topology
+    shape = machine.topology or hardware.topology
     if shape is not None and shape.sockets * shape.cores * shape.threads == machine.vcpus:
         topology = [
             E.topology(
@@ -152,14 +161,16 @@ def _cpu(machine: Machine) -> Element:
 
 
 def _clock(hardware: Hardware) -> Element:
-    """Return the clock; Windows takes its RTC for local time unless it was told otherwise."""
-    localtime = hardware.machine.localtime
+    """Return the clock: as the guest takes it, which it says itself, else as its source had it."""
+    localtime = hardware.capabilities.localtime
     if localtime is None:
-        localtime = hardware.guest is not None and hardware.guest.type is OsType.windows
+        localtime = bool(hardware.machine.localtime)
+    hyperv = [E.timer(name="hypervclock", present="yes")] if hardware.enlightened else []
     return E.clock(
         E.timer(name="rtc", tickpolicy="catchup"),
         E.timer(name="pit", tickpolicy="delay"),
         E.timer(name="hpet", present="no"),
+        *hyperv,
         offset="localtime" if localtime else "utc",
     )
 
@@ -187,6 +198,7 @@ def _devices(hardware: Hardware, disks: Sequence[TargetDisk]) -> Element:
         E.video(E.model(type="vga", vram="16384", heads="1", primary="yes")),
         E.memballoon(model=hardware.virtio if capabilities.balloon else "none"),
         *([_rng(hardware)] if capabilities.rng else []),
+        *([_tpm()] if hardware.tpm else []),
     )
 
 
@@ -226,7 +238,8 @@ def _removables(hardware: Hardware) -> list[Element]:
 
 def _controllers(hardware: Hardware) -> list[Element]:
     """Return the controllers whose model matters: libvirt's own choice varies with the host."""
-    usb = "qemu-xhci" if hardware.q35 else "piix3-uhci"  # Linux knows xHCI since 2.6.31 only
+    # Linux knows xHCI since 2.6.31 only, and Windows since 8.
+    usb = "qemu-xhci" if hardware.q35 and not hardware.old_windows else "piix3-uhci"
     controllers = [E.controller(type="usb", index="0", model=usb)]
     if any(slot.bus is Bus.scsi for slot in hardware.drives.disks):
         model = hardware.virtio if hardware.transitional else "virtio-scsi"
@@ -268,6 +281,10 @@ def _graphics(display: Display) -> Element:
         element.set("passwd", display.password[:limit])
     element.append(E.listen(type="address", address=display.listen or "127.0.0.1"))
     return element
+
+
+def _tpm() -> Element:
+    return E.tpm(E.backend(type="emulator", version="2.0"), model="tpm-crb")
 
 
 def _rng(hardware: Hardware) -> Element:

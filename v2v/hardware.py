@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from v2v.buses import Layout, layout
 from v2v.devices import boot_disk
 from v2v.errors import Finding, TargetError
-from v2v.model import Capabilities, Firmware, Guest, Machine, Network, NetworkKind, Nic
+from v2v.model import Capabilities, Firmware, Guest, Machine, Network, NetworkKind, Nic, Topology
 from v2v.osinfo import osinfo_id
 
 _X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
@@ -17,6 +17,7 @@ _X86 = frozenset({"x86_64", "i386", "i486", "i586", "i686"})
 _SOUND_MODELS = frozenset({"ac97", "es1370", "ich6", "ich9", "pcspk", "sb16", "usb"})
 # A Linux interface name: at most 15 bytes, no blank, / or : (dev_valid_name in net/core/dev.c);
 # of the rest, what libvirt's schema takes.
+_VISTA, _WINDOWS_8, _WINDOWS_11 = (6, 0), (6, 2), 22000
 _BRIDGE_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9_.\-]{1,15}")
 
 
@@ -34,6 +35,33 @@ class Hardware:
     nics: tuple[Nic, ...]
     drives: Layout
     boot_order: tuple[int, ...]  # for each disk, from 1
+
+    @property
+    def enlightened(self) -> bool:
+        """Tell whether the guest knows Hyper-V's interfaces, as Windows does since Vista."""
+        windows = self.guest.windows if self.guest else None
+        return windows is not None and windows.nt >= _VISTA
+
+    @property
+    def old_windows(self) -> bool:
+        """Tell whether the guest is a Windows that has no driver for xHCI."""
+        windows = self.guest.windows if self.guest else None
+        return windows is not None and windows.nt < _WINDOWS_8
+
+    @property
+    def tpm(self) -> bool:
+        """Tell whether the guest needs a TPM 2.0, as Windows 11 does; that needs UEFI."""
+        windows = self.guest.windows if self.guest else None
+        return (
+            self.efi and windows is not None and not windows.server and windows.build >= _WINDOWS_11
+        )
+
+    @property
+    def topology(self) -> Topology | None:
+        """One socket for Windows: its client editions use one or two, and leave CPUs of more."""
+        if self.guest is None or self.guest.windows is None:
+            return None
+        return Topology(1, self.machine.vcpus, 1)
 
     @property
     def q35(self) -> bool:

@@ -78,6 +78,13 @@ class InitramfsMode(StrEnum):
     auto = "auto"  # last, as it hides the function of that name
 
 
+class BlockDriver(StrEnum):
+    """Which kind of virtio disk a Windows guest gets."""
+
+    virtio_blk = "virtio-blk"
+    virtio_scsi = "virtio-scsi"
+
+
 class Bus(StrEnum):
     """Where a disk hangs, in the source and in the target."""
 
@@ -351,6 +358,7 @@ class Capabilities:
     balloon: bool = True
     agent: bool = True  # a virtio-serial channel for the QEMU guest agent
     virtio_transitional: bool = False  # the guest's drivers know only virtio 0.9
+    localtime: bool | None = None  # the guest takes its clock for local time; None: as its source
     cpu_level: int = 1  # of x86-64: its programs run on CPUs of x86-64-v2 or v3 only
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import converters
+from drivers.virtio_win import open_media
 from v2v.accel import NO_KVM
 from v2v.changes import Plan
 from v2v.disks.copy import copy
@@ -31,6 +32,7 @@ from v2v.hardware import target_firmware
 from v2v.keys import Key
 from v2v.model import (
     Allocation,
+    BlockDriver,
     Capabilities,
     DiskFormat,
     Guest,
@@ -56,6 +58,8 @@ class Options:
     keys: tuple[Key, ...] = ()  # of encrypted volumes
     fsck: bool = True  # check the file systems, before and after
     initramfs: InitramfsMode = InitramfsMode.auto
+    virtio_win: Path | None = None  # drivers for Windows; None: VIRTIO_WIN, or the host's own
+    block_driver: BlockDriver = BlockDriver.virtio_blk  # of a Windows guest
     guest_code: bool = True  # programs of the guest may run, in the appliance
     fstrim: bool = True
     networks: NetworkMap = field(default_factory=NetworkMap)
@@ -264,9 +268,16 @@ def _look(
     found.warn(*seen.warnings)
     found.blockers += seen.blockers
     found.observer.stage("plan", f"Planning the conversion of {seen.guest.product}")
-    guest, drafted = converters.plan(
-        machine, seen.guest, seen.files, options.initramfs, guest_code=options.guest_code
-    )
+    with open_media(options.virtio_win, os.environ) as media:
+        guest, drafted = converters.plan(
+            machine,
+            seen.guest,
+            seen.files,
+            options.initramfs,
+            guest_code=options.guest_code,
+            media=media,
+            block_driver=options.block_driver,
+        )
     found.warn(*drafted.warnings)
     found.blockers += drafted.blockers
     return guest, drafted, seen

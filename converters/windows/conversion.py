@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from drivers.virtio_win import DriverSet
 from v2v.changes import Draft, DraftHive
-from v2v.model import Guest, Machine, Windows
+from v2v.model import BlockDriver, Guest, Machine, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +22,4 @@ class Conversion:
     system: DraftHive
     software: DraftHive
     current: str  # the control set's key
+    block_driver: BlockDriver = BlockDriver.virtio_blk

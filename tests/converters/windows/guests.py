@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from converters.windows.conversion import Conversion
+from drivers.virtio_win import DriverSet
 from fixtures.hives import hive
 from v2v.changes import Draft
 from v2v.files import DictFiles
@@ -17,6 +18,7 @@ Keys = Mapping[str, Mapping[str, Value]]
 SYSTEM = "/Windows/System32/config/SYSTEM"
 SOFTWARE = "/Windows/System32/config/SOFTWARE"
 CCS = "ControlSet001"
+NO_DRIVERS = DriverSet((), None, None, "nowhere")
 
 
 def files(system: Keys) -> DictFiles:
@@ -43,5 +45,5 @@ def conversion(
         "/dev/sda2", {}, windows=windows,
     )  # fmt: skip
     return Conversion(
-        draft, machine, guest, windows, None, draft.hive(SYSTEM), draft.hive(SOFTWARE), CCS
+        draft, machine, guest, windows, NO_DRIVERS, draft.hive(SYSTEM), draft.hive(SOFTWARE), CCS
     )
