@@ -16,7 +16,7 @@ PACKAGES := python3-venv python3-guestfs python3-hivex python3-libvirt python3-l
 	qemu-system-x86 qemu-utils seabios osinfo-db \
 	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk \
 	busybox-static codespell shellcheck libvirt-clients libxml2-utils lzop python3-selinux \
-	grub-common grub-pc-bin
+	grub-common grub-pc-bin wine wine64
 OUT ?= demo
 
 .PHONY: help

@@ -22,6 +22,13 @@ from v2v.hive import Hive
 PROGRAMS = ("diskpart", "icacls", "msiexec", "ping", "pnputil", "sc", "shutdown")
 
 
+def _for_wine(script: bytes) -> bytes:
+    """Return a batch file that sees the stand-ins' exit codes: Wine's `call` makes 1 of all."""
+    for program in PROGRAMS:
+        script = script.replace(f"call {program} ".encode(), f"cmd /d /c {program}.cmd ".encode())
+    return script
+
+
 @dataclass
 class WindowsBoots:
     """A prefix of Wine as the guest; ``starts`` are the service's starts so far."""
@@ -57,7 +64,7 @@ class WindowsBoots:
             if path.startswith("/Windows/v2v/") and isinstance(content, bytes):
                 target = self.folder / path.removeprefix("/Windows/v2v/")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
+                target.write_bytes(_for_wine(content))
         service = rf"{CURRENT}\Services\{SERVICE}"
         self.command = Hive(guest.read(SYSTEM), "SYSTEM").text(service, "ImagePath") or ""
         for program in PROGRAMS:
@@ -78,8 +85,9 @@ class WindowsBoots:
         """Start the service once, as the service control manager does, and wait for its end."""
         boot = self.programs / "boot.cmd"
         boot.write_text(f"@set PATH=C:\\programs;%PATH%\r\n@{self.command}\r\n")
+        self._wine("wineserver", "-p")
+        # It returns when all have ended that have its output, and so the program's end is seen.
         self._wine("wine", "cmd", "/d", "/c", r"C:\programs\boot.cmd")
-        self._wine("wineserver", "-w")
         self.starts += 1
 
     def run(self, at_most: int = 20) -> None:
