@@ -85,9 +85,8 @@ class WindowsBoots:
         """Start the service once, as the service control manager does, and wait for its end."""
         boot = self.programs / "boot.cmd"
         boot.write_text(f"@set PATH=C:\\programs;%PATH%\r\n@{self.command}\r\n")
-        self._wine("wineserver", "-p")
-        # It returns when all have ended that have its output, and so the program's end is seen.
         self._wine("wine", "cmd", "/d", "/c", r"C:\programs\boot.cmd")
+        self._wine("wineserver", "-w")
         self.starts += 1
 
     def run(self, at_most: int = 20) -> None:
