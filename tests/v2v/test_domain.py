@@ -30,6 +30,7 @@ from v2v.model import (
     RemovableKind,
     TargetDisk,
     Topology,
+    Windows,
 )
 from v2v.run import run
 from v2v.version import VERSION
@@ -63,6 +64,16 @@ UBUNTU = replace(
     DEBIAN, distro="ubuntu", version="22.04", product="Ubuntu 22.04.5 LTS", firmware=Firmware.efi,
     mountpoints={"/": "/dev/sdb2", "/boot/efi": "/dev/sdb1"},
 )  # fmt: skip
+
+
+def windows(nt: tuple[int, int], build: int, product: str) -> Guest:
+    """A Windows, on BIOS and x86_64."""
+    found = Windows("/Windows", "", "", "ControlSet001", nt, build, "Client")
+    version = ".".join(map(str, nt))
+    return replace(
+        DEBIAN, type=OsType.windows, distro="windows", version=version, product=product,
+        windows=found,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,25 @@ CASES = {
     ),
     "windows": Case(
         replace(VMWARE, name="win", sound=None),
-        replace(DEBIAN, type=OsType.windows, distro="windows", version="10", product="Windows 10"),
+        windows((10, 0), 19045, "Windows 10 Pro"),
+        capabilities=Capabilities(localtime=True),
+    ),
+    "windows-11": Case(
+        replace(VMWARE, name="win11", sound=None, firmware=Firmware.efi),
+        replace(windows((10, 0), 22631, "Windows 11 Pro"), firmware=Firmware.efi),
+        capabilities=Capabilities(localtime=False),
+    ),
+    "windows-7": Case(
+        replace(VMWARE, name="win7", sound=None, topology=None, vcpus=8),
+        windows((6, 1), 7601, "Windows 7 Professional"),
+        capabilities=Capabilities(Bus.sata, "e1000", localtime=True, rng=False, agent=False),
+    ),
+    "windows-xp": Case(
+        replace(VMWARE, name="winxp", sound=None),
+        replace(windows((5, 1), 2600, "Microsoft Windows XP"), arch="i686"),
+        capabilities=Capabilities(
+            Bus.ide, "rtl8139", "pc", rng=False, balloon=False, agent=False, localtime=True
+        ),
     ),
     "uninspected": Case(replace(XEN, name="uninspected", nics=(), memory_bytes=GIB + 1), None),
     "raw-preallocated": Case(
@@ -193,11 +222,32 @@ def test_a_cpu_model_that_says_nothing_becomes_the_hosts() -> None:
     assert first(xml, "cpu").get("mode") == "host-model"
 
 
-def test_the_clock_follows_the_source_and_else_the_system() -> None:
+def test_the_clock_follows_the_system_and_else_the_source() -> None:
     windows = CASES["windows"]
-    assert first(windows.define().xml, "clock").get("offset") == "localtime"
     utc = replace(windows, machine=replace(windows.machine, localtime=False))
-    assert first(utc.define().xml, "clock").get("offset") == "utc"
+    assert first(utc.define().xml, "clock").get("offset") == "localtime"
+    local = replace(CASES["xen-web"], machine=replace(CASES["xen-web"].machine, localtime=True))
+    assert first(local.define().xml, "clock").get("offset") == "localtime"
+    assert first(CASES["xen-web"].define().xml, "clock").get("offset") == "utc"
+
+
+def test_windows_11_has_a_tpm_with_uefi() -> None:
+    eleven = CASES["windows-11"]
+    assert first(eleven.define().xml, "devices/tpm/backend").get("version") == "2.0"
+    bios = replace(eleven, machine=replace(eleven.machine, firmware=Firmware.bios))
+    assert "<tpm" not in bios.define().xml
+    assert "<tpm" not in CASES["windows"].define().xml
+
+
+def test_windows_gets_all_its_cpus_in_one_socket() -> None:
+    topology = first(CASES["windows-7"].define().xml, "cpu/topology")
+    assert [topology.get(key) for key in ("sockets", "cores", "threads")] == ["1", "8", "1"]
+
+
+def test_only_windows_since_vista_is_enlightened() -> None:
+    assert first(CASES["windows-7"].define().xml, "features/hyperv/relaxed").get("state") == "on"
+    assert "<hyperv" not in CASES["windows-xp"].define().xml
+    assert "<hyperv" not in CASES["xen-web"].define().xml
 
 
 def test_a_vnc_password_is_cut_to_the_eight_characters_that_vnc_uses() -> None:
