@@ -126,14 +126,19 @@ def by_reference(name: str) -> Result:
         out = Path(folder, "out")
         out.mkdir()
         begun = time.monotonic()
-        made = subprocess.run(
-            ("virt-v2v", *words, *RECIPES[name].options, "-o", "local", "-of", "qcow2", "-os", out),
-            capture_output=True, text=True, check=False, env=reference.environment(),
-        )  # fmt: skip
+        log = Path(folder, "log")
+        with log.open("w") as said:  # no pipe: the servers that it may leave behind would hold it
+            made = subprocess.run(
+                ("virt-v2v", *words, *RECIPES[name].options, "-o", "local", "-of", "qcow2",
+                 "-os", out),
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False,
+                env=reference.environment(),
+            )  # fmt: skip
         seconds = round(time.monotonic() - begun)
         if made.returncode != 0:
-            errors = [line for line in made.stderr.splitlines() if "error:" in line]
-            return Result(name, False, seconds, "; ".join(errors) or made.stderr[-300:])
+            lines = log.read_text(errors="replace").splitlines()
+            errors = [line for line in lines if "error:" in line] or lines[-1:]
+            return Result(name, False, seconds, "; ".join(errors))
         (definition,) = out.glob("*.xml")
         evidence = _evidence(definition)
     return Result(
