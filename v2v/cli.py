@@ -73,7 +73,22 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--timeout", type=_seconds, default=300.0, metavar="S", help="seconds")
     verify.add_argument("--format", choices=("text", "json"), default="text")
     _add_talk(verify)
+    drivers = verbs.add_parser(
+        "drivers", help="look into the drivers for Windows",
+        description="Print which drivers for which Windows are found.", allow_abbrev=False,
+    )  # fmt: skip
+    drivers.add_argument("what", choices=("list",), metavar="list")
+    _add_medium(drivers)
+    drivers.add_argument("--format", choices=("text", "json"), default="text")
+    _add_talk(drivers)
     return top
+
+
+def _add_medium(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--virtio-win", type=Path, metavar="PATH",
+        help="virtio-win.iso, or a folder with its content: drivers for Windows guests",
+    )  # fmt: skip
 
 
 def _add_source(verb: argparse.ArgumentParser) -> None:
@@ -108,10 +123,7 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
         "--initramfs", type=InitramfsMode, choices=tuple(InitramfsMode),
         default=InitramfsMode.auto, help="how drivers get into the initramfs (default: auto)",
     )  # fmt: skip
-    verb.add_argument(
-        "--virtio-win", type=Path, metavar="PATH",
-        help="virtio-win.iso, or a folder with its content: drivers for Windows guests",
-    )  # fmt: skip
+    _add_medium(verb)
     verb.add_argument(
         "--block-driver", type=BlockDriver, choices=tuple(BlockDriver),
         default=BlockDriver.virtio_blk,
@@ -176,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verbose > 1:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as at Ctrl-C
-    verbs = {"convert": _convert, "report": _report, "verify": _verify}
+    verbs = {"convert": _convert, "report": _report, "verify": _verify, "drivers": _drivers}
     try:
         status = verbs[args.verb](args)
         sys.stdout.flush()
@@ -320,3 +332,16 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(describe(evidence))
     return DONE if evidence.booted else FAILED
+
+
+def _drivers(args: argparse.Namespace) -> int:
+    from drivers.virtio_win import open_media
+    from drivers.windows_list import rows
+
+    with open_media(args.virtio_win, os.environ) as media:
+        found = [*rows(media)]
+    if args.format == "json":
+        sys.stdout.write(json.dumps([row.to_json() for row in found], indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(row.to_text() for row in found))
+    return DONE

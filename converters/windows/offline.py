@@ -10,6 +10,7 @@ from converters.windows import boot_storage
 from converters.windows.conversion import Conversion
 from v2v.files import any_case
 from v2v.hive import Type, Value
+from v2v.model import Firmware
 
 _CURRENT_VERSION = r"Microsoft\Windows\CurrentVersion"
 _DRIVERS = "Drivers/VirtIO"
@@ -124,6 +125,13 @@ def mend_efi_boot(conversion: Conversion) -> None:
     draft = conversion.draft
     esp = next((path for path in conversion.guest.mountpoints if path != "/"), None)
     if esp is None:
+        if conversion.guest.firmware is Firmware.efi:
+            draft.warn(
+                "W-ESP-MOUNT",
+                f"{conversion.windows.systemroot}/Temp: no such folder, so that the EFI system"
+                " partition is left as it is",
+                hint="make the folder in the guest, then convert again",
+            )
         return
     manager = any_case(draft, f"{esp}/EFI/Microsoft/Boot/bootmgfw.efi")
     loader = _LOADERS.get(conversion.guest.arch)

@@ -58,6 +58,16 @@ def image(folder: Path, *, memory: bytes) -> Path:
     return path
 
 
+def test_a_hibernated_windows_is_refused_before_it_is_written_to(tmp_path: Path) -> None:
+    source = image(tmp_path, memory=b"HIBR")
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(v2v.BlockedError) as caught:
+        v2v.convert([source], v2v.Options(storage=target))
+    assert "E-GUEST-HIBERNATED" in {finding.code for finding in caught.value.findings}
+    assert list(target.iterdir()) == []
+
+
 @pytest.mark.parametrize(("memory", "stops"), [(b"HIBR", True), (b"wake", False)])
 def test_windows_is_told_from_its_disk(tmp_path: Path, memory: bytes, stops: bool) -> None:
     report = v2v.plan([image(tmp_path, memory=memory)], v2v.Options(storage=tmp_path))

@@ -71,6 +71,10 @@ def _mount_esp(session: Session, heads: Mapping[str, bytes], place: str) -> dict
         for number, kind in partitions(head).items()
         if kind == ESP
     ]
+    try:
+        session.names(place)
+    except FileNotFoundError:
+        return {}
     if not devices:
         return {}
     session.mount(devices[0], place)
