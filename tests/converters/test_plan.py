@@ -10,14 +10,6 @@ from tests.converters.linux.drafting import case
 from v2v.model import Bus
 
 
-def test_windows_is_a_blocker_and_changes_nothing() -> None:
-    _, plan = load("windows").plan()
-    assert plan.changes == ()
-    assert [(found.code, found.message) for found in plan.blockers] == [
-        ("E-GUEST-WINDOWS", "Windows 10 Pro: Windows guests are not converted yet")
-    ]
-
-
 def test_the_guest_comes_back_with_its_kernels() -> None:
     guest, _ = load("xen-kernels-default-without-virtio").plan()
     assert [(kernel.version, kernel.default) for kernel in guest.kernels] == [

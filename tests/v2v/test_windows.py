@@ -17,7 +17,7 @@ from v2v.windows import identify
 Keys = Mapping[str, Mapping[str, Value]]
 NT = r"Microsoft\Windows NT\CurrentVersion"
 UNINSTALL = r"Microsoft\Windows\CurrentVersion\Uninstall"
-UMLAUT = "Programm f\u00fcr \u0416"
+UMLAUT = "Datei f\u00fcr \u0416"
 SYSTEM: Keys = {
     "Select": {"Current": Value.dword(2)},
     r"ControlSet002\Services\Tcpip\Parameters": {"Hostname": Value.text("srv-\u00e4")},

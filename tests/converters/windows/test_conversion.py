@@ -14,7 +14,7 @@ from fixtures.windows import NAMES, boot_content, content, look_alike
 from fixtures.windows_releases import Flavour
 from v2v.changes import Plan
 from v2v.files import DictFiles
-from v2v.hive import Hive
+from v2v.hive import Hive, Value
 from v2v.model import (
     BlockDriver,
     Bus,
@@ -102,6 +102,18 @@ def test_what_is_converted_needs_no_change(name: str, medium: Path) -> None:
         change.apply(files)
     _, again = plan(name, files, medium)
     assert [change.describe() for change in again.changes] == []
+
+
+def test_a_windows_before_xp_is_refused(medium: Path) -> None:
+    files = tree("winxp-esx")
+    path = next(path for path in files.content if path.lower().endswith("/config/software"))
+    hive = Hive(files.read(path), path)
+    key = r"Microsoft\Windows NT\CurrentVersion"
+    hive.set(key, {"CurrentVersion": Value.text("5.0")})
+    files.content[path] = hive.commit()
+    _, made = plan("winxp-esx", files, medium)
+    assert [found.code for found in made.blockers] == ["E-GUEST-WINDOWS"]
+    assert made.changes == ()
 
 
 @pytest.mark.parametrize("kind", BlockDriver)
