@@ -12,6 +12,7 @@ from converters.windows import (
     foreign_programs,
     foreign_tools,
     hardware,
+    inbox_storage,
     network,
     offline,
 )
@@ -24,6 +25,7 @@ _OLDEST = 5, 1
 STEPS: tuple[Callable[[Conversion], None], ...] = (
     offline.warn_of_guards,
     boot_storage.put_driver_in_place,
+    inbox_storage.start_inbox_driver,
     offline.put_drivers_on_the_search_path,
     offline.allow_new_devices,
     offline.silence_the_wizard,

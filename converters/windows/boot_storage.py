@@ -53,8 +53,9 @@ def put_driver_in_place(conversion: Conversion) -> None:
     folder = f"{conversion.windows.systemroot}/System32/drivers"
     path = any_case(draft, f"{folder}/{package.binary}")
     draft.upload(path, package.files[package.binary], why=_WHY)
+    key = rf"{conversion.current}\Services\{package.service}"
     conversion.system.draft(
-        rf"{conversion.current}\Services\{package.service}",
+        key,
         {
             "Type": Value.dword(1),  # a driver of the kernel
             "Start": Value.dword(0),  # loaded by the boot loader
@@ -64,6 +65,8 @@ def put_driver_in_place(conversion: Conversion) -> None:
         },
         why=_WHY,
     )
+    # Windows 8 and later leave it with a driver whose device was not there, and it wins over Start.
+    conversion.system.draft_removal(rf"{key}\StartOverride", why=_WHY)
     if conversion.system.exists("DriverDatabase"):
         _bind_in_driver_database(conversion, package)
     else:
