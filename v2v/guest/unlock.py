@@ -87,12 +87,16 @@ def locked(volumes: Volumes, *, needed: bool) -> Iterator[Finding]:
     if not closed:
         return
     listed = ", ".join(f"{volume.device} ({_KINDS[volume.type]})" for volume in closed)
-    options = " ".join(f"--key {volume.device}:file:PATH" for volume in closed)
+    keyed = [volume.device for volume in closed if volume.type == "crypto_LUKS"]
+    options = " ".join(f"--key {device}:file:PATH" for device in keyed)
+    hints = [f"give {options}, or --key all:file:PATH"] if keyed else []
+    if len(keyed) < len(closed):
+        hints.append("decrypt BitLocker's volume in the guest (manage-bde -off C:) and wait for it")
     yield Finding(
         "E-GUEST-LOCKED" if needed else "W-GUEST-LOCKED",
         f"encrypted, and no key that was given opens them: {listed}"
         + ("" if needed else "; the system is elsewhere, so they are copied as they are"),
-        f"give {options}, or --key all:file:PATH" if needed else None,
+        "; ".join(hints) if needed else None,
     )
 
 

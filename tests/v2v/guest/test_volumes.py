@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from tests.v2v.guest.volumes import APPLIANCE, THIN, THIN_LINKS, disk, node, volumes
+from v2v.guest.unlock import locked
 from v2v.model import Filesystem
 
 RAID = node("/dev/md127", "raid1", "ext4")
@@ -57,6 +58,19 @@ def test_what_was_opened_is_not_locked() -> None:
              node("/dev/sda3", "part", "BitLocker"))
     )  # fmt: skip
     assert [volume.device for volume in found if volume.locked] == ["/dev/sda1", "/dev/sda3"]
+
+
+def test_each_kind_of_encryption_has_its_way_out() -> None:
+    found = volumes(
+        disk(0, "/dev/sda", node("/dev/sda1", "part", "crypto_LUKS"),
+             node("/dev/sda3", "part", "BitLocker"))
+    )  # fmt: skip
+    (finding,) = locked(found, needed=True)
+    assert finding.code == "E-GUEST-LOCKED"
+    assert finding.hint is not None
+    assert "--key /dev/sda1:file:PATH" in finding.hint
+    assert "/dev/sda3" not in finding.hint
+    assert "manage-bde -off" in finding.hint
 
 
 def test_an_array_lies_on_all_of_its_disks_and_has_its_own_names() -> None:
