@@ -90,15 +90,19 @@ class Value:
         return int.from_bytes(self.data, "little")
 
     def __str__(self) -> str:
-        """The value as in a .reg file of Registry Editor 5, text of all types readable."""
+        """The value as in a .reg file of Registry Editor 5, but with text of all types readable."""
         number = self.as_number
         if self.type == Type.DWORD and number is not None:
             return f"dword:{number:08x}"
-        if self.type == Type.SZ and self == Value.text(self.as_text or ""):
-            return f'"{quoted(self.as_text or "")}"'
+        said = ",".join(f'"{quoted(text)}"' for text in self.as_texts or ("",))
+        if self == Value.text(self.as_text or ""):
+            return said
+        if self == Value.text(self.as_text or "", Type.EXPAND_SZ):
+            return f"expand_sz:{said}"
+        if self == Value.texts(self.as_texts):
+            return f"multi_sz:{said}"
         kind = "hex" if self.type == Type.BINARY else f"hex({self.type:x})"
-        said = "".join(f" ; {text}" for text in self.as_texts)
-        return f"{kind}:{self.data.hex(',')}{said}"
+        return f"{kind}:{self.data.hex(',')}"
 
 
 def _encode(text: str) -> bytes:

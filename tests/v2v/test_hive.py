@@ -105,7 +105,9 @@ def test_a_drafted_removal_says_what_goes(files: DictFiles) -> None:
 
 def test_values_read_as_in_a_reg_file() -> None:
     assert str(Value.text('a "b" \\c')) == '"a \\"b\\" \\\\c"'
-    assert str(Value.texts(["a", "b"])) == "hex(7):61,00,00,00,62,00,00,00,00,00 ; a ; b"
+    assert str(Value.texts(["a", "b"])) == 'multi_sz:"a","b"'
+    assert str(Value.text("%a%", Type.EXPAND_SZ)) == 'expand_sz:"%a%"'
+    assert str(Value(Type.MULTI_SZ, b"a\0\0\0")) == "hex(7):61,00,00,00"
     assert str(Value.binary(b"\1\xff")) == "hex:01,ff"
     assert str(Value(0xFFFF0012, b"\0")) == "hex(ffff0012):00"
     assert Value(Type.QWORD, bytes([1, 0, 0, 0, 0, 0, 0, 0])).as_number == 1

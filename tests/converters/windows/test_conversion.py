@@ -12,6 +12,8 @@ from drivers.virtio_win import open_media
 from fixtures.virtio_win import write_folder
 from fixtures.windows import NAMES, boot_content, content, look_alike
 from fixtures.windows_releases import Flavour
+from tests.conftest import Golden
+from tests.converters.guests import described
 from v2v.changes import Plan
 from v2v.files import DictFiles
 from v2v.hive import Hive, Value
@@ -36,6 +38,8 @@ HYPERVISORS = {
     Flavour.xen: Hypervisor.xen,
     Flavour.hyperv: Hypervisor.hyperv,
 }
+PLANS = Path(__file__).parents[3] / "fixtures" / "windows_plans"
+GOLDEN = ("winxp-esx", "win7-xen", "win10-hyperv", "win11-esx", "win2k12r2-xen", "win2k22-esx")
 SCSI_CLASS = "{4D36E97B-E325-11CE-BFC1-08002BE10318}"
 
 
@@ -88,6 +92,12 @@ def system(files: DictFiles) -> Hive:
     found = identify(files)
     assert found is not None
     return Hive(files.read(found.windows.system_hive), "SYSTEM")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_plan_is_the_expected_one(name: str, medium: Path, golden: Golden) -> None:
+    text = described(*plan(name, tree(name), medium))
+    golden(PLANS / f"{name}.txt", text.replace(str(medium), "MEDIUM"))
 
 
 @pytest.mark.parametrize("name", NAMES)
