@@ -14,7 +14,7 @@ BIN := .venv/bin
 PACKAGES := python3-venv python3-guestfs python3-hivex python3-libvirt python3-lxml python3-lz4 python3-pycdlib \
 	python3-tqdm python3-yaml python3-zstandard libguestfs-tools libguestfs-xfs linux-image-cloud-amd64 ovmf \
 	qemu-system-x86 qemu-utils seabios osinfo-db \
-	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk \
+	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk genisoimage \
 	busybox-static codespell shellcheck libvirt-clients libxml2-utils lzop python3-selinux \
 	grub-common grub-pc-bin wine wine64
 OUT ?= demo
