@@ -32,7 +32,8 @@ from v2v.version import VERSION as __version__
 if TYPE_CHECKING:
     from v2v.model import Guest, Machine
     from v2v.observer import Observer
-    from v2v.pipeline import Options, convert, open, plan
+    from v2v.options import Options
+    from v2v.pipeline import convert, open, plan
     from v2v.proof import Evidence, verify
     from v2v.report import Report
 
@@ -41,7 +42,7 @@ _HOMES = {
     "Guest": "v2v.model",
     "Machine": "v2v.model",
     "Observer": "v2v.observer",
-    "Options": "v2v.pipeline",
+    "Options": "v2v.options",
     "Report": "v2v.report",
     "convert": "v2v.pipeline",
     "open": "v2v.pipeline",

@@ -23,7 +23,7 @@ from v2v.version import VERSION
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
     from v2v.observer import Observer
-    from v2v.pipeline import Options
+    from v2v.options import Options
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
 SOURCE_KINDS = ("xl", "vmx", "libvirt", "disk")
@@ -220,7 +220,7 @@ def _complain(*findings: Finding) -> None:
 def _options(args: argparse.Namespace) -> Options:
     from v2v.keys import parse_keys
     from v2v.networks import parse_network_map
-    from v2v.pipeline import Options
+    from v2v.options import Options
 
     if args.output == "null" and args.output_storage is not None:
         raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")

@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,83 +20,21 @@ from drivers.virtio_win import open_media
 from v2v.accel import NO_KVM
 from v2v.changes import Plan
 from v2v.disks.copy import copy
-from v2v.disks.image import Image, inspect_image
+from v2v.disks.image import Image
 from v2v.disks.qemu_img import create_overlay
-from v2v.disks.space import estimate
 from v2v.domain import Domain, define_domain
-from v2v.errors import BlockedError, Finding, GuestError, SourceError, TargetError
+from v2v.errors import BlockedError, GuestError, TargetError
 from v2v.guest.checks import finish
 from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
-from v2v.keys import Key
-from v2v.model import (
-    Allocation,
-    BlockDriver,
-    Capabilities,
-    DiskFormat,
-    Guest,
-    InitramfsMode,
-    Machine,
-    TargetDisk,
-)
-from v2v.networks import NetworkMap, map_nics, unused_macs
+from v2v.job import Findings, Job, Source, paths_of, prepared, read_source
+from v2v.model import Allocation, Capabilities, Guest, Machine
 from v2v.observer import Observer, Stopwatch
+from v2v.options import Options
 from v2v.report import Report, TargetImage, TargetSummary
 from v2v.sources import read
-from v2v.targets import Target, Writing, open_target
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user may choose; the fields are the long options of the command line."""
-
-    input_kind: str | None = None  # None: from the source's content
-    input_format: DiskFormat | None = None
-    trust_image: bool = False  # images may refer to files outside of the guest's folder
-    root: str | None = None  # device of the system to convert, or "first"
-    keys: tuple[Key, ...] = ()  # of encrypted volumes
-    fsck: bool = True  # check the file systems, before and after
-    initramfs: InitramfsMode = InitramfsMode.auto
-    virtio_win: Path | None = None  # drivers for Windows; None: VIRTIO_WIN, or the host's own
-    block_driver: BlockDriver = BlockDriver.virtio_blk  # of a Windows guest
-    guest_code: bool = True  # programs of the guest may run, in the appliance
-    fstrim: bool = True
-    networks: NetworkMap = field(default_factory=NetworkMap)
-    output: str = "local"
-    storage: Path = Path()
-    format: DiskFormat = DiskFormat.qcow2
-    allocation: Allocation = Allocation.sparse
-    name: str | None = None  # None: the source's
-
-
-@dataclass(slots=True)
-class _Findings:
-    """What comes up on the way; each is told to the observer once."""
-
-    observer: Observer
-    warnings: list[Finding] = field(default_factory=list)
-    blockers: list[Finding] = field(default_factory=list)
-
-    def warn(self, *findings: Finding) -> None:
-        for finding in findings:
-            self.warnings.append(finding)
-            self.observer.finding(finding)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A source that was read and whose images were inspected, and where it goes."""
-
-    machine: Machine
-    name: str
-    images: tuple[Image, ...]  # as many as the machine's disks, or none if any is unusable
-    estimates: tuple[int, ...]
-    target: Target
-    disks: tuple[TargetDisk, ...]
-
-
-Source = str | Path | Sequence[str | Path]  # a configuration, or the images of one guest
+from v2v.targets import Writing
 
 
 def open(source: Source, kind: str | None = None) -> Machine:
@@ -104,7 +42,7 @@ def open(source: Source, kind: str | None = None) -> Machine:
 
     Raises SourceError, or ConfigError for a ``kind`` that there is not.
     """
-    return read(_paths(source), kind)
+    return read(paths_of(source), kind)
 
 
 def plan(
@@ -120,13 +58,13 @@ def plan(
     or the options are wrong; what is wrong with its disks, guest or target is a blocker.
     """
     options = options or Options()
-    with Stopwatch(observer or Observer()).running() as clock:
-        found = _Findings(clock)
-        if source_only:
-            machine = _read(source, options, found)
-            clock.stop()
-            return Report(True, machine, warnings=tuple(found.warnings), timing=clock.seconds)
-        job = _prepare(source, options, found)
+    clock = Stopwatch(observer or Observer())
+    found = Findings(clock)
+    if source_only:
+        with clock.running():
+            machine = read_source(source, options, found)
+        return Report(True, machine, warnings=tuple(found.warnings), timing=clock.seconds)
+    with clock.running(), prepared(source, options, found) as job:
         guest, drafted, calls = None, None, 0
         if job.images:
             with _overlays(job.images) as overlays:
@@ -158,9 +96,9 @@ def convert(
     is left then.
     """
     options = options or Options()
-    with Stopwatch(observer or Observer()).running() as clock:
-        found = _Findings(clock)
-        job = _prepare(source, options, found)
+    clock = Stopwatch(observer or Observer())
+    found = Findings(clock)
+    with clock.running(), prepared(source, options, found) as job:
         if found.blockers:
             raise BlockedError(found.blockers)
         with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
@@ -181,64 +119,6 @@ def convert(
     return replace(report, written=written)
 
 
-def _paths(source: Source) -> tuple[Path, ...]:
-    return (Path(source),) if isinstance(source, str | Path) else tuple(map(Path, source))
-
-
-def _read(source: Source, options: Options, found: _Findings) -> Machine:
-    paths = _paths(source)
-    found.observer.stage("source", f"Reading {', '.join(map(str, paths))}")
-    machine = read(paths, options.input_kind, options.input_format)
-    nics = map_nics(machine.nics, options.networks)
-    found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
-    return replace(machine, nics=nics)
-
-
-def _prepare(source: Source, options: Options, found: _Findings) -> _Job:
-    """Read the source and check its images and the target; every fault is found, not the first."""
-    machine = _read(source, options, found)
-    found.observer.stage("disks", "Checking the disks and the target")
-    images = []
-    for disk in machine.disks:
-        try:
-            images.append(inspect_image(disk, machine.folder, trust=options.trust_image))
-        except SourceError as error:
-            found.blockers.append(error.finding)
-    if not machine.disks:
-        found.blockers.append(
-            Finding("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
-        )
-    if len(images) < len(machine.disks):
-        images.clear()
-    if images:
-        machine = replace(
-            machine,
-            disks=tuple(
-                replace(
-                    disk,
-                    format=image.format,
-                    virtual_bytes=image.virtual_bytes,
-                    wwid=image.wwid,
-                )
-                for disk, image in zip(machine.disks, images, strict=True)
-            ),
-        )
-    name = options.name if options.name is not None else machine.name
-    target = open_target(options.output, options.storage, options.format, options.allocation)
-    preallocated = options.allocation is Allocation.preallocated
-    disks: tuple[TargetDisk, ...] = ()
-    estimates: tuple[int, ...] = ()
-    try:
-        estimates = tuple(
-            estimate(image, options.format, preallocated=preallocated) for image in images
-        )
-        disks = target.disks(name, [image.virtual_bytes for image in images])
-        target.check(name, disks, estimates)
-    except (SourceError, TargetError) as error:
-        found.blockers.append(error.finding)
-    return _Job(machine, name, tuple(images), estimates, target, disks)
-
-
 @contextmanager
 def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
     """Make an overlay over each image, for as long as the block lasts; images are only read."""
@@ -252,7 +132,7 @@ def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
 
 
 @contextmanager
-def _session(overlays: Sequence[Path], found: _Findings, *, writable: bool) -> Iterator[Session]:
+def _session(overlays: Sequence[Path], found: Findings, *, writable: bool) -> Iterator[Session]:
     found.observer.stage("launch", "Starting the appliance")
     with Session([Drive(path, "qcow2") for path in overlays], writable=writable) as session:
         if session.emulated:
@@ -261,7 +141,7 @@ def _session(overlays: Sequence[Path], found: _Findings, *, writable: bool) -> I
 
 
 def _look(
-    session: Session, machine: Machine, options: Options, found: _Findings
+    session: Session, machine: Machine, options: Options, found: Findings
 ) -> tuple[Guest, Plan, Inspection]:
     found.observer.stage("inspect", "Looking into the guest")
     seen = inspect(session, machine, options.root, options.keys, fsck=options.fsck)
@@ -310,14 +190,14 @@ def _copy(writing: Writing, overlays: Sequence[Path], clock: Stopwatch) -> None:
         )
 
 
-def _define(job: _Job, guest: Guest | None, capabilities: Capabilities, found: _Findings) -> Domain:
+def _define(job: Job, guest: Guest | None, capabilities: Capabilities, found: Findings) -> Domain:
     domain = define_domain(job.machine, guest, capabilities, job.name, job.disks)
     found.warn(*domain.warnings)
     return domain
 
 
 def _summary(
-    job: _Job, capabilities: Capabilities, guest: Guest | None, domain: Domain
+    job: Job, capabilities: Capabilities, guest: Guest | None, domain: Domain
 ) -> TargetSummary:
     return TargetSummary(
         machine=capabilities.machine,

@@ -7,7 +7,7 @@ import pytest
 
 from v2v.errors import ConfigError
 from v2v.keys import Key, parse_keys
-from v2v.pipeline import Options
+from v2v.options import Options
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def blockdev(image: Image, *, spell_all: bool = True) -> Node:
 
 
 def _file(path: Path) -> Node:
+    if path.is_socket():  # of an NBD server of ours
+        return {"driver": "nbd", "server": {"type": "unix", "path": str(path)}}
     device = path.is_block_device()
     return {"driver": "host_device" if device else "file", "filename": str(path)}
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a conversion starts from: the source read, its disks opened, the target checked.
+
+Every fault is found, not the first: what is wrong with a disk or the target is a blocker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from v2v.disks.image import Image
+from v2v.disks.opening import open_image
+from v2v.disks.space import estimate
+from v2v.errors import Finding, SourceError, TargetError
+from v2v.model import Allocation, Machine, TargetDisk
+from v2v.networks import map_nics, unused_macs
+from v2v.observer import Observer
+from v2v.options import Options
+from v2v.sources import read
+from v2v.targets import Target, open_target
+
+Source = str | Path | Sequence[str | Path]  # a configuration, or the images of one guest
+
+
+@dataclass(slots=True)
+class Findings:
+    """What comes up on the way; each is told to the observer once."""
+
+    observer: Observer
+    warnings: list[Finding] = field(default_factory=list)
+    blockers: list[Finding] = field(default_factory=list)
+
+    def warn(self, *findings: Finding) -> None:
+        for finding in findings:
+            self.warnings.append(finding)
+            self.observer.finding(finding)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A source that was read and whose images were inspected, and where it goes."""
+
+    machine: Machine
+    name: str
+    images: tuple[Image, ...]  # as many as the machine's disks, or none if any is unusable
+    estimates: tuple[int, ...]
+    target: Target
+    disks: tuple[TargetDisk, ...]
+
+
+def paths_of(source: Source) -> tuple[Path, ...]:
+    """Return a source as paths."""
+    return (Path(source),) if isinstance(source, str | Path) else tuple(map(Path, source))
+
+
+def read_source(source: Source, options: Options, found: Findings) -> Machine:
+    """Return the source's machine, its NICs plugged in as the user wants. Raises V2VError."""
+    paths = paths_of(source)
+    found.observer.stage("source", f"Reading {', '.join(map(str, paths))}")
+    machine = read(paths, options.input_kind, options.input_format)
+    nics = map_nics(machine.nics, options.networks)
+    found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
+    return replace(machine, nics=nics)
+
+
+@contextmanager
+def prepared(source: Source, options: Options, found: Findings) -> Iterator[Job]:
+    """Read the source, open its images for as long as the block lasts, and check the target."""
+    machine = read_source(source, options, found)
+    found.observer.stage("disks", "Checking the disks and the target")
+    with ExitStack() as opened:
+        machine, images = _open(machine, options, found, opened)
+        yield _planned(machine, images, options, found)
+
+
+def _open(
+    machine: Machine, options: Options, found: Findings, opened: ExitStack
+) -> tuple[Machine, tuple[Image, ...]]:
+    """Return the images of all disks, none if any is unusable, and what they say of the disks."""
+    images: list[Image] = []
+    for disk in machine.disks:
+        opening = open_image(disk, machine.folder, trust=options.trust_image)
+        try:
+            images.append(opened.enter_context(opening))
+        except SourceError as error:
+            found.blockers.append(error.finding)
+    if not machine.disks:
+        found.blockers.append(
+            Finding("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
+        )
+    if len(images) < len(machine.disks):
+        return machine, ()
+    disks = tuple(
+        replace(disk, format=image.format, virtual_bytes=image.virtual_bytes, wwid=image.wwid)
+        for disk, image in zip(machine.disks, images, strict=True)
+    )
+    return replace(machine, disks=disks), tuple(images)
+
+
+def _planned(machine: Machine, images: tuple[Image, ...], options: Options, found: Findings) -> Job:
+    """Return the job with the images of the target, for which there is room."""
+    name = options.name if options.name is not None else machine.name
+    target = open_target(options.output, options.storage, options.format, options.allocation)
+    preallocated = options.allocation is Allocation.preallocated
+    disks: tuple[TargetDisk, ...] = ()
+    estimates: tuple[int, ...] = ()
+    try:
+        estimates = tuple(
+            estimate(image, options.format, preallocated=preallocated) for image in images
+        )
+        disks = target.disks(name, [image.virtual_bytes for image in images])
+        target.check(name, disks, estimates)
+    except (SourceError, TargetError) as error:
+        found.blockers.append(error.finding)
+    return Job(machine, name, images, estimates, target, disks)
