@@ -3,7 +3,8 @@
 
 The medium is the ISO image virtio-win.iso, or a folder with its content. It is read on the host.
 Which driver is for which Windows is said by its INF; of several that fit, the folder decides
-(viostor/w10/amd64, amd64/2k22), as each is signed for the Windows that its folder names.
+(viostor/w10/amd64, amd64/2k22), as each is signed for the Windows that its folder names. For the
+disk that Windows starts from, one that Windows would load wins.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drivers.authenticode import refusal
 from drivers.inf import Inf, Model, Service
 from drivers.media import Medium, open_medium
 from drivers.windows_devices import Device, device_of
@@ -46,6 +48,8 @@ _AGENTS = {
     "i686": ("qemu-ga-i386.msi", "qemu-ga-x86.msi", "rhev-qga.msi"),
     "x86_64": ("qemu-ga-x86_64.msi", "qemu-ga-x64.msi", "rhev-qga64.msi"),
 }
+# Of these disks Windows starts, when it takes a driver only if it is signed as it wants it.
+_STARTED_FROM = (Device.blk, Device.scsi)
 _BALLOON_SERVICE = "blnsvr.exe"
 
 
@@ -62,6 +66,7 @@ class DriverPackage:
     class_guid: str  # in lower case, with braces
     hardware_ids: tuple[str, ...]
     files: Mapping[str, bytes] = field(repr=False)  # by file names in lower case
+    refused: str | None = None  # why Windows would not start from its disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class _Candidate:
     model: Model
     device: Device
     service: Service
+    refused: str | None
     rank: tuple[int, ...]
 
 
@@ -129,8 +135,12 @@ class Media:
                 device = next(devices, None)
                 service = inf.service(model)
                 if device and service and model.target.fits(windows, arch):
-                    rank = (*place, *_numbers(inf.version))
-                    yield _Candidate(path, inf, model, device, service, rank)
+                    refused = None
+                    if device in _STARTED_FROM and service.binary in medium.beside(path):
+                        program = medium.read(medium.beside(path)[service.binary])
+                        refused = refusal(program, windows, arch)
+                    rank = (int(refused is None), *place, *_numbers(inf.version))
+                    yield _Candidate(path, inf, model, device, service, refused, rank)
 
     def _agent(self, medium: Medium, arch: str) -> tuple[str, bytes] | None:
         for name in _AGENTS.get(arch, ()):
@@ -202,6 +212,7 @@ def _package(medium: Medium, found: _Candidate, windows: Windows, arch: str) -> 
         found.inf.class_guid,
         tuple(dict.fromkeys(word for model in models for word in model.hardware_ids)),
         {file: medium.read(beside[file]) for file in sorted(wanted) if file in beside},
+        found.refused,
     )
 
 

@@ -24,6 +24,11 @@ _UNINSTALL = (
     r"Microsoft\Windows\CurrentVersion\Uninstall",
     r"WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall",
 )
+_UPDATES = r"Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages"
+# Windows 8 knows SHA-2 from the start; before, the first two are what taught it, and the last a
+# collection of all until 2016 (Microsoft security advisory 3033929, KB4474419, KB3125574).
+_SHA2 = re.compile("Package_for_KB(?:3033929|4474419|3125574)~")
+_WINDOWS_8 = 6, 2
 _ANTIVIRUS = re.compile(
     r"\b(?:anti-?virus|kaspersky|mcafee|norton|sophos|apexonent|avg technologies|bitdefender"
     r"|crowdstrike|sentinelone|trellix|eset (?:endpoint|server|security))",
@@ -68,6 +73,7 @@ def identify(files: Files) -> Identity | None:
         hostname=_hostname(system),
         apps=(apps := tuple(_apps(software))),
         group_policy=any(key.startswith("{") for key in software.keys(_POLICY)),
+        sha2=nt >= _WINDOWS_8 or any(map(_SHA2.match, software.keys(_UPDATES))),
         antivirus=tuple(_antivirus(software, apps)),
     )
     return Identity(

@@ -33,10 +33,15 @@ _BOUND = bytes.fromhex("01ff0000")
 
 def driver(conversion: Conversion) -> DriverPackage | None:
     """Return the driver of the disk, the asked one first; None if there is none for virtio."""
+    return next((package for package in found(conversion) if package.refused is None), None)
+
+
+def found(conversion: Conversion) -> tuple[DriverPackage, ...]:
+    """Return all drivers of virtio disks, the asked one first, those that Windows refuses too."""
     order = [Device.blk, Device.scsi]
     if conversion.block_driver is BlockDriver.virtio_scsi:
         order.reverse()
-    return next(filter(None, map(conversion.drivers.get, order)), None)
+    return tuple(filter(None, map(conversion.drivers.get, order)))
 
 
 def bus(package: DriverPackage) -> Bus:
@@ -48,6 +53,7 @@ def put_driver_in_place(conversion: Conversion) -> None:
     """Draft the driver's program, its service, and what binds the disk's controller to it."""
     package = driver(conversion)
     if package is None:
+        _warn_of_refused(conversion)
         return
     draft = conversion.draft
     folder = f"{conversion.windows.systemroot}/System32/drivers"
@@ -71,6 +77,16 @@ def put_driver_in_place(conversion: Conversion) -> None:
         _bind_in_driver_database(conversion, package)
     else:
         _bind_in_critical_devices(conversion, package)
+
+
+def _warn_of_refused(conversion: Conversion) -> None:
+    refused = "; ".join(f"{package.binary}: {package.refused}" for package in found(conversion))
+    if refused:
+        conversion.draft.warn(
+            "W-DRIVER-SIGNATURE",
+            f"{conversion.guest.product} would not start from a virtio disk: {refused}",
+            hint="name an older virtio-win.iso, of the time of this Windows: --virtio-win",
+        )
 
 
 def _bind_in_critical_devices(conversion: Conversion, package: DriverPackage) -> None:

@@ -35,7 +35,7 @@ def capabilities(conversion: Conversion) -> Capabilities:
     disk = boot_storage.driver(conversion)
     kind = machine(windows)
     lacking = []
-    if disk is None:
+    if not boot_storage.found(conversion):
         lacking.append("disks")
     if drivers.get(Device.net) is None:
         lacking.append("network cards")

@@ -10,6 +10,7 @@ import pytest
 
 from drivers.virtio_win import DriverSet, open_media
 from drivers.windows_devices import PCI_IDS, Device
+from fixtures.signatures import signed
 from fixtures.virtio_win import VERSION, write_folder, write_iso
 from v2v.errors import DriverError
 from v2v.model import Windows
@@ -25,6 +26,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def windows(nt: tuple[int, int], build: int, *, server: bool = False) -> Windows:
     return Windows("/Windows", "", "", "", nt, build, "Server" if server else "Client")
+
+
+def program(name: str) -> bytes:
+    return signed(0x8664) + name.encode()
 
 
 def chosen(
@@ -88,21 +93,42 @@ def test_the_folder_decides_among_those_that_fit(
 ) -> None:
     top = write_folder(tmp_path / "m")
     for name in (better, worse):
-        (top / f"viostor/{name}/amd64/viostor.sys").write_text(name)
+        (top / f"viostor/{name}/amd64/viostor.sys").write_bytes(program(name))
     package = chosen(top, guest).get(Device.blk)
     assert package is not None
-    assert package.files["viostor.sys"] == better.encode()
+    assert package.files["viostor.sys"] == program(better)
 
 
 def test_without_its_folder_the_next_older_of_its_kind_is_taken(tmp_path: Path) -> None:
     top = write_folder(tmp_path / "m")
     for name in ("2k19", "2k16", "w10"):
-        (top / f"viostor/{name}/amd64/viostor.sys").write_text(name)
+        (top / f"viostor/{name}/amd64/viostor.sys").write_bytes(program(name))
     for path in sorted((top / "viostor").glob("2k2[25]/amd64/*")):
         path.unlink()
     package = chosen(top, windows((10, 0), 20348, server=True)).get(Device.blk)
     assert package is not None
-    assert package.files["viostor.sys"] == b"2k19"
+    assert package.files["viostor.sys"] == program("2k19")
+
+
+def test_a_driver_that_windows_starts_with_is_better_than_one_for_a_newer_windows(
+    tmp_path: Path,
+) -> None:
+    top = write_folder(tmp_path / "m")
+    for name in ("2k12r2", "w8.1"):
+        (top / f"viostor/{name}/amd64/viostor.sys").write_bytes(signed(0x8664, ()))
+    package = chosen(top, windows((6, 3), 9600, server=True)).get(Device.blk)
+    assert package is not None
+    assert package.files["viostor.sys"] == (top / "viostor/2k8r2/amd64/viostor.sys").read_bytes()
+    assert package.refused is None
+
+
+def test_a_driver_that_windows_does_not_start_with_says_why(tmp_path: Path) -> None:
+    top = write_folder(tmp_path / "m")
+    for path in top.glob("viostor/*/*/viostor.sys"):
+        path.write_bytes(signed(0x8664, issuer="VirtIO Test Root"))
+    package = chosen(top, windows((10, 0), 19045)).get(Device.blk)
+    assert package is not None
+    assert package.refused == "its signature is not by way of Microsoft"
 
 
 def test_a_driver_whose_program_is_missing_is_not_taken(tmp_path: Path) -> None:

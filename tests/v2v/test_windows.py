@@ -128,6 +128,21 @@ def test_programs_are_found_in_both_views() -> None:
     assert found.windows.group_policy
 
 
+@pytest.mark.parametrize(
+    ("text", "update", "sha2"),
+    [("6.1", "KB976902", False), ("6.1", "KB4474419", True), ("6.3", "KB976902", True)],
+)
+def test_windows_7_knows_sha_2_since_an_update(text: str, update: str, sha2: bool) -> None:
+    updates = r"Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages"
+    software: Keys = {
+        NT: {"CurrentVersion": Value.text(text), "CurrentBuildNumber": Value.text("7601")},
+        rf"{updates}\Package_for_{update}~31bf3856ad364e35~amd64~~6.1.3.2": {},
+    }
+    found = identify(guest(software))
+    assert found is not None
+    assert found.windows.sha2 is sha2
+
+
 def test_a_hive_behind_its_log_is_refused() -> None:
     files = guest({NT: numbered("Windows 10 Pro", "19045")})
     path = "/Windows/System32/config/SYSTEM"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from converters.windows import boot_storage, inbox_storage
+from converters.windows import boot_storage, hardware, inbox_storage
 from converters.windows.conversion import Conversion
 from drivers.virtio_win import DriverSet
 from drivers.windows_devices import Device
@@ -53,6 +53,19 @@ def test_the_asked_driver_is_taken(asked: BlockDriver, service: str, bus: Bus) -
     )
     assert found is not None
     assert (found.service, boot_storage.bus(found)) == (service, bus)
+
+
+def test_a_driver_that_windows_refuses_is_not_taken_for_its_disk() -> None:
+    refused = replace(BLK, refused="it is not signed")
+    files = guest({rf"{SERVICES}\disk": {"Start": Value.dword(0)}})
+    conversion = conversions.conversion(files, conversions.driver_set([refused]), WINDOWS_10)
+    boot_storage.put_driver_in_place(conversion)
+    assert hardware.capabilities(conversion).block_bus is Bus.sata
+    assert not conversion.draft.changes
+    codes = [finding.code for finding in conversion.draft.warnings]
+    assert codes[0] == "W-DRIVER-SIGNATURE"
+    assert "viostor.sys: it is not signed" in conversion.draft.warnings[0].message
+    assert "for disks" not in conversion.draft.warnings[1].message
 
 
 def test_the_other_driver_is_better_than_none() -> None:
