@@ -198,6 +198,7 @@ def _devices(hardware: Hardware, disks: Sequence[TargetDisk]) -> Element:
         E.video(E.model(type="vga", vram="16384", heads="1", primary="yes")),
         E.memballoon(model=hardware.virtio if capabilities.balloon else "none"),
         *([_rng(hardware)] if capabilities.rng else []),
+        *([_panic()] if capabilities.panic else []),
         *([_tpm()] if hardware.tpm else []),
     )
 
@@ -285,6 +286,11 @@ def _graphics(display: Display) -> Element:
 
 def _tpm() -> Element:
     return E.tpm(E.backend(type="emulator", version="2.0"), model="tpm-crb")
+
+
+def _panic() -> Element:
+    """Return pvpanic where its ACPI table says that it is (libvirt, "panic device")."""
+    return E.panic(E.address(type="isa", iobase="0x505"), model="isa")
 
 
 def _rng(hardware: Hardware) -> Element:

@@ -358,6 +358,7 @@ class Capabilities:
     rng: bool = True
     balloon: bool = True
     agent: bool = True  # a virtio-serial channel for the QEMU guest agent
+    panic: bool = False  # it tells its hypervisor of a crash
     virtio_transitional: bool = False  # the guest's drivers know only virtio 0.9
     localtime: bool | None = None  # the guest takes its clock for local time; None: as its source
     cpu_level: int = 1  # of x86-64: its programs run on CPUs of x86-64-v2 or v3 only

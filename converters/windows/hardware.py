@@ -54,5 +54,6 @@ def capabilities(conversion: Conversion) -> Capabilities:
         rng=drivers.get(Device.rng) is not None,
         balloon=drivers.get(Device.balloon) is not None,
         agent=drivers.get(Device.serial) is not None,
+        panic=drivers.get(Device.pvpanic) is not None,
         localtime=local_time(conversion),
     )

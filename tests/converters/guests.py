@@ -281,7 +281,7 @@ def described(guest: Guest, plan: Plan) -> str:
             f"kernel {kernel.version}{default}; initramfs {virtio[kernel.initramfs_has_virtio]}"
         )
     caps = plan.capabilities
-    flags = [name for name in ("rng", "balloon", "agent", "virtio_transitional")
+    flags = [name for name in ("rng", "balloon", "agent", "panic", "virtio_transitional")
              if getattr(caps, name)]  # fmt: skip
     lines.append(f"target {caps.machine} {caps.block_bus} {caps.net_model} {' '.join(flags)}")
     for finding in (*plan.blockers, *plan.warnings):

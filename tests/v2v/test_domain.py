@@ -122,7 +122,7 @@ CASES = {
     "windows": Case(
         replace(VMWARE, name="win", sound=None),
         windows((10, 0), 19045, "Windows 10 Pro"),
-        capabilities=Capabilities(localtime=True),
+        capabilities=Capabilities(panic=True, localtime=True),
     ),
     "windows-11": Case(
         replace(VMWARE, name="win11", sound=None, firmware=Firmware.efi),
