@@ -71,6 +71,11 @@ bench: setup ## compare with the installed virt-v2v, side by side
 	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
 	@$(BIN)/python -m tests.bench
 
+.PHONY: windows
+windows: setup ## compare with the installed virt-v2v what becomes of Windows guests
+	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
+	@$(BIN)/python -m tests.windows_differences
+
 .PHONY: matrix
 matrix: fixtures ## convert and boot every real guest, and write docs/matrix.md
 	@$(BIN)/python -m tests.matrix

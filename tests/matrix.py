@@ -188,13 +188,10 @@ def kept(
 
 def compare() -> int:
     """Print what boots of all guests, by virt-v2v and by v2v; fails unless v2v is ahead."""
-    version = subprocess.run(
-        ("virt-v2v", "--version"), capture_output=True, text=True, check=True
-    ).stdout.strip()
-    theirs_key = version.replace(" ", "-")
+    version = reference.version()
     names = sorted(bootable())
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        theirs = list(workers.map(lambda name: kept(name, (), theirs_key, by_reference), names))
+        theirs = list(workers.map(lambda name: kept(name, (), version, by_reference), names))
         ours = list(workers.map(lambda name: kept(name, (), product_key()), names))
     for reference_found, found in zip(theirs, ours, strict=True):
         outcome = "boots" if reference_found.booted else f"DOES NOT BOOT ({reference_found.said})"

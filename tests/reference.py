@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def environment() -> dict[str, str]:
     """Return the settings without which it does not start where KVM does not work."""
     tcg = {} if kvm_works() else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
     return {**os.environ, "LC_ALL": "C.UTF-8", "LIBGUESTFS_BACKEND": "direct", **tcg}
+
+
+def version() -> str:
+    """Return its name and version in one word, such as virt-v2v-2.2.0."""
+    said = subprocess.run(("virt-v2v", "--version"), capture_output=True, text=True, check=True)
+    return said.stdout.strip().replace(" ", "-")
 
 
 def source(configuration: Path, scratch: Path) -> tuple[str, ...]:
