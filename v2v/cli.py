@@ -114,7 +114,7 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--key", action="append", default=[], metavar="ID:key:STRING|ID:file:PATH",
-        help="a key of an encrypted volume; ID is its device, its UUID, or 'all'",
+        help="a key of an encrypted volume (LUKS, BitLocker); ID is its device, its UUID, or 'all'",
     )  # fmt: skip
     verb.add_argument(
         "--no-fsck", action="store_true", help="do not check the guest's file systems"

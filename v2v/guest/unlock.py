@@ -2,11 +2,13 @@
 """Opens the guest's encrypted volumes with the keys that the user gave.
 
 LUKS may lie on a partition, a disk, an array or a volume of LVM, and any of these on it again; so
-what was opened is looked at anew until no key opens anything more.
+what was opened is looked at anew until no key opens anything more. BitLocker is opened by a
+password, a recovery key of 48 digits or a startup key's file, cryptsetup-open(8).
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,8 @@ from v2v.guest.session import Session
 from v2v.guest.volumes import Volume, Volumes, look
 from v2v.keys import ALL, Key
 
-_KINDS = {"crypto_LUKS": "LUKS", "BitLocker": "BitLocker, which is not opened yet"}
+# Types of content: for people, and what cryptsetup calls it.
+_KINDS = {"crypto_LUKS": ("LUKS", "luks"), "BitLocker": ("BitLocker", "bitlk")}
 _NAME = re.compile(r"[\w.+-]+", re.ASCII)  # needs no escaping in device-mapper's names
 # What lies on an opened volume: physical volumes, parts of arrays.
 _ASSEMBLE = "udevadm settle\nmdadm -As --auto=yes --run\nvgchange -aay --sysinit"
@@ -31,7 +34,7 @@ def unlock(
     """Return the volumes as they are when all keys were tried; ``known`` are the guest's names
     of its disks.
 
-    A volume is called luks-UUID, as libguestfs's other tools do.
+    A volume of LUKS is called luks-UUID, as libguestfs's other tools do.
     """
     tried: set[tuple[str, int]] = set()
     while True:
@@ -41,8 +44,7 @@ def unlock(
             fitting = [
                 volume
                 for volume in volumes
-                if volume.type == "crypto_LUKS"
-                and volume.locked
+                if volume.locked
                 and (volume.device, index) not in tried
                 and _fits(key, volume, names)
             ]
@@ -72,7 +74,7 @@ def name_as_crypttab(
         volume = volumes.get(names.find(fields[1]) or "") if len(fields) > 1 else None
         if volume is None or not _NAME.fullmatch(fields[0]):
             continue
-        if volume.holds == (f"/dev/mapper/luks-{volume.uuid}",):
+        if volume.holds == (f"/dev/mapper/{_mapping(volume)}",):
             moved[volume.holds[0]] = f"/dev/mapper/{fields[0]}"
     if not moved:
         return volumes
@@ -86,18 +88,26 @@ def locked(volumes: Volumes, *, needed: bool) -> Iterator[Finding]:
     closed = [volume for volume in volumes if volume.locked]
     if not closed:
         return
-    listed = ", ".join(f"{volume.device} ({_KINDS[volume.type]})" for volume in closed)
-    keyed = [volume.device for volume in closed if volume.type == "crypto_LUKS"]
-    options = " ".join(f"--key {device}:file:PATH" for device in keyed)
-    hints = [f"give {options}, or --key all:file:PATH"] if keyed else []
-    if len(keyed) < len(closed):
-        hints.append("decrypt BitLocker's volume in the guest (manage-bde -off C:) and wait for it")
+    listed = ", ".join(f"{volume.device} ({_KINDS[volume.type][0]})" for volume in closed)
+    options = " ".join(f"--key {volume.device}:file:PATH" for volume in closed)
+    hints = [f"give {options}, or --key all:file:PATH"]
+    if any(volume.type == "BitLocker" for volume in closed):
+        hints.append(
+            "BitLocker's recovery key is one (manage-bde -protectors -get C:); none opens a volume"
+            " that is encrypted in part: wait until manage-bde -off C: is done"
+        )
     yield Finding(
         "E-GUEST-LOCKED" if needed else "W-GUEST-LOCKED",
         f"encrypted, and no key that was given opens them: {listed}"
         + ("" if needed else "; the system is elsewhere, so they are copied as they are"),
         "; ".join(hints) if needed else None,
     )
+
+
+def _mapping(volume: Volume) -> str:
+    """Return what an opened volume is called; blkid(8) knows no UUID of BitLocker's."""
+    kind = _KINDS[volume.type][1]
+    return f"{kind}-{volume.uuid or posixpath.basename(volume.device)}"
 
 
 def _fits(key: Key, volume: Volume, names: DeviceNames) -> bool:
@@ -113,10 +123,10 @@ def _open(session: Session, volumes: Sequence[Volume], secret: bytes) -> bool:
     with session.lent(secret) as path:
         lines = [
             f"[ -e /dev/mapper/{name} ] || "
-            f"cryptsetup open --type luks --key-file {path} {shlex.quote(volume.node)} {name} "
-            f"&& touch opened"
+            f"cryptsetup open --type {_KINDS[volume.type][1]} --key-file {path}"
+            f" {shlex.quote(volume.node)} {name} && touch opened"
             for volume in volumes
-            for name in [shlex.quote(f"luks-{volume.uuid}")]
+            for name in [shlex.quote(_mapping(volume))]
         ]
         script = "\n".join((*lines, f"rm -f {path}", "[ -e opened ] || exit", _ASSEMBLE))
         return "/opened" in session.gather(script)

@@ -13,7 +13,7 @@ from v2v.guest.files import GuestFiles
 from v2v.guest.layout import ESP, firmware, mbr_partitions, partitions, unique_ids
 from v2v.guest.roots import Systems
 from v2v.guest.session import Session
-from v2v.guest.volumes import Volumes
+from v2v.guest.volumes import LOCKED, Volumes
 from v2v.hive import Hive, Value
 from v2v.model import Guest, OsType
 from v2v.windows import identify
@@ -59,7 +59,7 @@ def windows_guest(
         disks=session.devices(),
         roots=tuple(map(str, systems.roots)),
         locked=tuple(volume.device for volume in volumes if volume.locked),
-        windows=replace(found.windows, drive_letters=letters(mounted_devices, volumes.heads)),
+        windows=replace(found.windows, drive_letters=_letters(mounted_devices, volumes)),
     )
 
 
@@ -79,6 +79,13 @@ def _mount_esp(session: Session, heads: Mapping[str, bytes], place: str) -> dict
         return {}
     session.mount(devices[0], place)
     return {place: devices[0]}
+
+
+def _letters(mounted: Mapping[str, Value], volumes: Volumes) -> dict[str, str]:
+    """Return the device of each drive letter; of an encrypted volume it is the opened one."""
+    found = letters(mounted, volumes.heads)
+    opened = {volume.device: volume.holds for volume in volumes if volume.type in LOCKED}
+    return {letter: next(iter(opened.get(device, ())), device) for letter, device in found.items()}
 
 
 def letters(mounted: Mapping[str, Value], heads: Mapping[str, bytes]) -> dict[str, str]:
@@ -108,6 +115,13 @@ def obstacles(session: Session, volumes: Volumes, root: str) -> Iterator[Finding
             "Windows is hibernated, as it is after each shutdown with Fast Startup on: its file"
             " system lacks what was not written yet, and must not be written to",
             "start it where it was, run there: powercfg /h off, then: shutdown /s /t 0",
+        )
+    if any(volume.type == "BitLocker" and root in volume.holds for volume in volumes):
+        yield Finding(
+            "W-BITLOCKER",
+            f"{root}: BitLocker's key is sealed in the old machine's TPM, or bound to how it"
+            " starts; Windows asks for the recovery key at the first boot",
+            "have the key at hand, or turn BitLocker off before: manage-bde -off C:",
         )
     dynamic = [volume for volume in volumes if volume.part_type.lower() in _DYNAMIC]
     if not dynamic:
