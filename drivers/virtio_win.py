@@ -77,6 +77,7 @@ class DriverSet:
     agent: tuple[str, bytes] | None  # qemu-ga's MSI: file name and content
     blnsvr: bytes | None
     searched: str  # for people: where
+    wrapper: tuple[str, bytes] | None = None  # a program that makes a service of another one
 
     def get(self, device: Device) -> DriverPackage | None:
         return next((found for found in self.packages if found.device is device), None)
@@ -96,9 +97,12 @@ class _Candidate:
 class Media:
     """A medium with drivers, or the lack of one."""
 
-    def __init__(self, medium: Medium | None, searched: str) -> None:
+    def __init__(
+        self, medium: Medium | None, searched: str, wrapper: tuple[str, bytes] | None = None
+    ) -> None:
         self._medium = medium
         self._searched = searched
+        self._wrapper = wrapper
 
     def choose(self, windows: Windows, arch: str) -> DriverSet:
         """Return the best driver for each device of a guest; none where nothing fits.
@@ -106,7 +110,7 @@ class Media:
         Raises DriverError where the medium cannot be read.
         """
         if self._medium is None:
-            return DriverSet((), None, None, self._searched)
+            return DriverSet((), None, None, self._searched, self._wrapper)
         best: dict[Device, _Candidate] = {}
         for candidate in self._candidates(self._medium, windows, arch):
             known = best.get(candidate.device)
@@ -120,6 +124,7 @@ class Media:
             self._agent(self._medium, arch),
             self._balloon_service(self._medium, windows, arch),
             self._searched,
+            self._wrapper,
         )
 
     def _candidates(self, medium: Medium, windows: Windows, arch: str) -> Iterator[_Candidate]:
@@ -170,11 +175,21 @@ def open_media(path: Path | None, environ: Mapping[str, str]) -> Iterator[Media]
         None,
     )
     found = named or next((place for place in PLACES if place.exists()), None)
+    wrapper = _wrapper(environ)
     if found is None:
-        yield Media(None, ", ".join(map(str, PLACES)))
+        yield Media(None, ", ".join(map(str, PLACES)), wrapper)
         return
     with open_medium(found) as medium:
-        yield Media(medium, str(found))
+        yield Media(medium, str(found), wrapper)
+
+
+def _wrapper(environ: Mapping[str, str]) -> tuple[str, bytes] | None:
+    """Return the service program of the host's virt-tools, which virt-v2v looks for there too."""
+    folder = Path(environ.get("VIRT_TOOLS_DATA_DIR") or "/usr/share/virt-tools")
+    for name in ("rhsrvany.exe", "pvvxsvc.exe"):
+        if (folder / name).is_file():
+            return name, (folder / name).read_bytes()
+    return None
 
 
 def _place(path: str, windows: Windows, arch: str) -> tuple[int, ...] | None:

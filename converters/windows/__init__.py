@@ -15,6 +15,7 @@ from converters.windows import (
     inbox_storage,
     network,
     offline,
+    wizard,
 )
 from converters.windows.conversion import Conversion
 from drivers.virtio_win import DriverSet
@@ -28,7 +29,7 @@ STEPS: tuple[Callable[[Conversion], None], ...] = (
     inbox_storage.start_inbox_driver,
     offline.put_drivers_on_the_search_path,
     offline.allow_new_devices,
-    offline.silence_the_wizard,
+    wizard.silence,
     offline.show_what_stops_it,
     offline.mend_efi_boot,
     foreign_tools.disable,

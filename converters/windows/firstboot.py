@@ -3,17 +3,18 @@
 
 The service is cmd.exe, which every Windows has. It starts the program beside itself and ends, which
 the service control manager takes for a failed start (event 7000 or 7009) and leaves alone; the
-program goes on. docs/windows.md has the reasons.
+program goes on. Where the host has rhsrvany.exe, that is the service, and nothing seems to fail.
+docs/windows.md has the reasons.
 """
 
 from __future__ import annotations
 
 import codecs
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from converters.windows import firstboot_script
+from converters.windows import boot_storage, firstboot_script, wizard
 from converters.windows.conversion import Conversion
 from v2v.files import any_case
 from v2v.hive import Type, Value
@@ -21,6 +22,7 @@ from v2v.hive import Type, Value
 SERVICE = "v2v-firstboot"
 FOLDER = "v2v"  # in %SystemRoot%, the one folder whose name no language changes
 _WHY = "it runs at the first boot"
+_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 _COMMAND = (
     r'%SystemRoot%\System32\cmd.exe /d /c start "" /b '
     r"%SystemRoot%\System32\cmd.exe /d /c %SystemRoot%\v2v\firstboot.cmd"
@@ -61,10 +63,28 @@ def install(conversion: Conversion, steps: Sequence[Step]) -> None:
         _write_step(conversion, folder, step)
     calls = [(step.full_name, step.tries, 60 * step.minutes) for step in ordered]
     count = sum(step.required for step in ordered)
-    program = firstboot_script.program(calls[:count], calls[count:], SERVICE)
+    program = firstboot_script.program(
+        calls[:count], calls[count:], SERVICE, _made(conversion), wizard.restoring(conversion)
+    )
     draft.write(f"{folder}/run.cmd", _batch(conversion, firstboot_script.RUN), why=_WHY)
     draft.write(f"{folder}/firstboot.cmd", _batch(conversion, program), why=_WHY)
-    _register(conversion)
+    wrapper = conversion.drivers.wrapper
+    if wrapper is not None:
+        draft.upload(f"{folder}/{wrapper[0]}", wrapper[1], why=_WHY)
+    _register(conversion, None if wrapper is None else wrapper[0])
+
+
+def _made(conversion: Conversion) -> Iterator[str]:
+    """Yield what is new in Windows' own folders, where ordinary users must not write.
+
+    ntfs-3g gives everyone full access to a new file: ntfssecaudit shows one entry, 0x1f01ff for
+    S-1-1-0.
+    """
+    if conversion.drivers.packages:
+        yield r"%SystemRoot%\Drivers"
+    package = boot_storage.driver(conversion)
+    if package is not None:
+        yield rf"%SystemRoot%\System32\drivers\{package.binary}"
 
 
 def _forget(conversion: Conversion, folder: str) -> None:
@@ -105,14 +125,30 @@ def _lines(text: str) -> str:
     return "\r\n".join(text.splitlines()) + "\r\n"
 
 
-def _register(conversion: Conversion) -> None:
+def _register(conversion: Conversion, wrapper: str | None) -> None:
+    """Draft the service; a ``wrapper`` finds what it is to run in the key Parameters."""
+    command = _COMMAND
+    parameters = rf"{conversion.current}\Services\{SERVICE}\Parameters"
+    if wrapper is None:
+        conversion.system.draft_removal(parameters, why="of an earlier conversion")
+    else:
+        command = rf"%SystemRoot%\v2v\{wrapper} -s {SERVICE}"
+        root = conversion.software.text(_VERSION, "SystemRoot") or r"C:\Windows"
+        conversion.system.draft(
+            parameters,
+            {
+                "CommandLine": Value.text(r"cmd.exe /d /c %SystemRoot%\v2v\firstboot.cmd"),
+                "PWD": Value.text(rf"{root}\{FOLDER}"),
+            },
+            why=_WHY,
+        )
     conversion.system.draft(
         rf"{conversion.current}\Services\{SERVICE}",
         {
             "Type": Value.dword(0x10),  # a process of its own
             "Start": Value.dword(2),  # by itself, at each boot
             "ErrorControl": Value.dword(0),  # ignore: a start that fails is no matter
-            "ImagePath": Value.text(_COMMAND, Type.EXPAND_SZ),
+            "ImagePath": Value.text(command, Type.EXPAND_SZ),
             "DisplayName": Value.text("v2v first boot"),
             "ObjectName": Value.text("LocalSystem"),
             "DependOnService": Value.texts(["PlugPlay", "RpcSs"]),

@@ -22,8 +22,12 @@ set reboot=
 set stop=
 set noreboot=
 if exist complete goto finish
-rem Files that were put here while Windows was off get the permissions of the folder above.
-if exist "%SystemRoot%\System32\icacls.exe" call icacls "%CD%" /reset /t /c /q >nul 2>&1
+rem Files that were made while Windows was off are open to everyone; they get the permissions of
+rem the folder above.
+if not exist "%SystemRoot%\System32\icacls.exe" goto secured
+call icacls "%CD%" /reset /t /c /q >nul 2>&1
+@SECURED@
+:secured
 if not exist state md state
 if not exist logs md logs
 set starts=0
@@ -61,6 +65,7 @@ goto completed
 if exist steps rd /s /q steps
 if exist files rd /s /q files
 if exist state rd /s /q state
+@LAST@
 call sc delete @SERVICE@ >nul 2>&1
 exit /b 0
 
@@ -172,8 +177,14 @@ def program(
     required: Iterable[tuple[str, int, int]],
     optional: Iterable[tuple[str, int, int]],
     service: str,
+    made: Iterable[str] = (),
+    last: Iterable[str] = (),
 ) -> str:
-    """Return the program that runs steps, each given as name, tries, and seconds for one."""
+    """Return the program that runs steps, each given as name, tries, and seconds for one.
+
+    ``made`` are files and folders whose permissions are to be those of Windows' own; ``last`` are
+    lines that run at the end, whatever became of the steps.
+    """
     text = _PROGRAM
     for name, value in {
         "REQUIRED": _calls(required),
@@ -182,6 +193,8 @@ def program(
         "MAX_STARTS": str(MAX_STARTS),
         "PAUSE": str(PAUSE),
         "SERVICE": service,
+        "SECURED": "\n".join(f'call icacls "{path}" /reset /t /c /q >nul 2>&1' for path in made),
+        "LAST": "\n".join(last),
     }.items():
         text = text.replace(f"@{name}@", value)
     return text

@@ -106,7 +106,7 @@ exit /b 0
 
 
 def steps(conversion: Conversion) -> tuple[Step, ...]:
-    """Return the step that sets addresses, if any adapter's are set by hand or by the user."""
+    """Return the step that gives each adapter what it had: addresses set by hand, and its name."""
     found = match(adapters(conversion), conversion.machine.nics)
     wanted = list(_wanted(conversion, found))
     if not wanted:
@@ -131,7 +131,9 @@ def _wanted(
         settings = Settings() if old is None else old.settings
         if nic.addresses:
             settings = _from_user(nic.addresses)
-        if not settings.any:
+        # A NIC that asks a server for its address needs no more than the old one's name and leave.
+        gone = known is not None and known.sure and nic.mac is not None
+        if not settings.any and not gone:
             continue
         if nic.mac is None or (not nic.addresses and known is not None and not known.sure):
             _warn(conversion, nic, settings)

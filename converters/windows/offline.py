@@ -16,8 +16,6 @@ _CURRENT_VERSION = r"Microsoft\Windows\CurrentVersion"
 _DRIVERS = "Drivers/VirtIO"
 _DEVICE_PATH = r"%SystemRoot%\Drivers\VirtIO"
 _RESTRICTIONS = r"Policies\Microsoft\Windows\DeviceInstall\Restrictions"
-_XP = 5, 1
-_VISTA = 6, 0
 
 
 def put_drivers_on_the_search_path(conversion: Conversion) -> None:
@@ -64,25 +62,6 @@ def allow_new_devices(conversion: Conversion) -> None:
     conversion.software.draft_removal(
         _RESTRICTIONS, why="a policy would keep the virtio devices from being installed"
     )
-
-
-def silence_the_wizard(conversion: Conversion) -> None:
-    """Draft that XP and Server 2003 do not ask for each new device on a screen nobody sees."""
-    if conversion.windows.nt >= _VISTA:
-        return
-    why = "no wizard waits for an answer at the first boot"
-    if conversion.windows.nt == _XP:
-        conversion.software.draft(
-            r"Policies\Microsoft\Windows\DeviceInstall\Settings",
-            {"SuppressNewHWUI": Value.dword(1)},
-            why=why,
-        )
-    else:
-        conversion.system.draft(
-            rf"{conversion.current}\Services\PlugPlay\Parameters",
-            {"SuppressUI": Value.dword(1)},
-            why=why,
-        )
 
 
 def local_time(conversion: Conversion) -> bool:

@@ -181,3 +181,11 @@ def test_boot_drivers_are_bound_to_both_ids() -> None:
         "VEN_1AF4&DEV_1004&REV_00",
         "VEN_1AF4&DEV_1048&REV_01",
     )
+
+
+def test_the_service_program_of_the_host_is_offered(tmp_path: Path) -> None:
+    guest = windows((10, 0), 19045)
+    assert chosen(tmp_path, guest, environ={"VIRT_TOOLS_DATA_DIR": str(tmp_path)}).wrapper is None
+    (tmp_path / "rhsrvany.exe").write_bytes(b"MZ")
+    found = chosen(tmp_path, guest, environ={"VIRT_TOOLS_DATA_DIR": str(tmp_path)})
+    assert found.wrapper == ("rhsrvany.exe", b"MZ")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from converters.windows.firstboot import SERVICE, Step, install
@@ -161,3 +163,32 @@ def test_further_disks_are_brought_online() -> None:
     (step,) = driver_steps(conversion(files(), disks=2))
     assert sorted(step.files) == ["disk0.txt", "disk1.txt", "policy.txt"]
     assert b"online disk" in step.files["disk1.txt"]
+
+
+def test_what_is_new_in_windows_own_folders_is_closed_to_ordinary_users() -> None:
+    guest = files()
+    made = conversion(guest, driver_set([package("viostor", Device.blk)]))
+    install(made, STEPS)
+    for change in made.draft.changes:
+        change.apply(guest)
+    program = guest.read(f"{HERE}/firstboot.cmd").decode()
+    for path in ("Drivers", r"System32\drivers\viostor.sys"):
+        assert f'call icacls "%SystemRoot%\\{path}" /reset /t /c /q >nul 2>&1\r\n' in program
+
+
+def test_a_service_program_of_the_host_is_the_service() -> None:
+    guest = files()
+    drivers = replace(driver_set(), wrapper=("rhsrvany.exe", b"MZ"))
+    made = conversion(guest, drivers)
+    install(made, STEPS)
+    for change in made.draft.changes:
+        change.apply(guest)
+    assert guest.read(f"{HERE}/rhsrvany.exe") == b"MZ"
+    key = rf"{CURRENT}\Services\{SERVICE}"
+    system = Hive(guest.read(SYSTEM), "SYSTEM")
+    assert system.text(key, "ImagePath") == rf"%SystemRoot%\v2v\rhsrvany.exe -s {SERVICE}"
+    command = system.text(rf"{key}\Parameters", "CommandLine")
+    assert command == r"cmd.exe /d /c %SystemRoot%\v2v\firstboot.cmd"
+    assert system.text(rf"{key}\Parameters", "PWD") == r"C:\Windows\v2v"
+    assert installed(guest) > 0  # without it, the service is cmd.exe again
+    assert not Hive(guest.read(SYSTEM), "SYSTEM").exists(rf"{key}\Parameters")

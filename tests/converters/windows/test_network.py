@@ -186,8 +186,16 @@ def test_name_servers_alone_are_kept_and_dhcp_stays() -> None:
     assert "set address" not in script
 
 
-def test_dhcp_needs_no_step() -> None:
-    assert steps(conversion(guest(adapter(0, SERIAL, DHCP)), nics=(nic(MAC),))) == ()
+def test_a_nic_with_dhcp_has_the_name_of_the_one_that_is_gone() -> None:
+    script = script_of(guest(adapter(0, SERIAL, DHCP)), nic(MAC))
+    assert "call :forget" in script
+    assert "call :rename" in script
+    assert "call netsh interface ip set" not in script
+
+
+def test_dhcp_and_no_adapter_that_is_surely_the_same_need_no_step() -> None:
+    content = guest(adapter(0, r"PCI\A\1", DHCP), adapter(1, r"PCI\B\1", DHCP))
+    assert steps(conversion(content, nics=(nic(MAC),))) == ()
 
 
 def test_the_users_address_wins() -> None:

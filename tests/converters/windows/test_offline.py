@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from converters.windows import hardware, offline
+from converters.windows import hardware, offline, wizard
 from converters.windows.conversion import Conversion
 from drivers.windows_devices import Device
 from fixtures.hives import hive
@@ -169,7 +169,7 @@ def test_a_second_plan_is_empty(version: tuple[tuple[int, int], int]) -> None:
     files = guest()
     steps = (
         offline.put_drivers_on_the_search_path, offline.allow_new_devices,
-        offline.silence_the_wizard, offline.show_what_stops_it, offline.mend_efi_boot,
+        wizard.silence, offline.show_what_stops_it, offline.mend_efi_boot,
     )  # fmt: skip
     drivers = conversions.driver_set([BLK, NET])
     after(files, with_esp(conversions.conversion(files, drivers, version)), *steps)
