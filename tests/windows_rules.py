@@ -102,6 +102,11 @@ RULES = (
     ),
     rule(
         Side.ours,
+        r"software\\policies\\microsoft\\windows\\deviceinstall\\settings\\v2vbefore",
+        "what was set before is set again when the first boot is over",
+    ),
+    rule(
+        Side.ours,
         r"system\\controlset001\\control\\criticaldevicedatabase\\secondary_ide_channel\\.*",
         "Windows' own driver is bound to the emulated disk, which it starts from",
     ),

@@ -38,6 +38,9 @@ class GuestHandle(Protocol):
     def edit_hive(self, path: str, original: bytes, edit: Callable[[Hive], None]) -> None:
         """Change a registry hive; it is written once, when all changes have been made."""
 
+    def write_device(self, device: str, offset: int, data: bytes) -> None:
+        """Write bytes to a device, whatever is on it."""
+
     def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
         """Put code into the first sector, whose partition table stays, and more from another on."""
 
@@ -174,6 +177,31 @@ class WriteBootCode:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteDevice:
+    """Write some bytes to a device, outside of its files."""
+
+    device: str  # libguestfs's name
+    offset: int  # in bytes
+    old: bytes
+    new: bytes
+    why: str
+
+    kind = "write_device"
+    creates = ()
+
+    def diff(self) -> str:
+        at = f"@@ byte {self.offset} of {self.device} @@"
+        return f"{at}\n-{self.old.hex(' ')}\n+{self.new.hex(' ')}\n"
+
+    def describe(self) -> str:
+        last = self.offset + len(self.new) - 1
+        return f"write bytes {self.offset} to {last} of {self.device}"
+
+    def apply(self, guest: GuestHandle) -> None:
+        guest.write_device(self.device, self.offset, self.new)
+
+
+@dataclass(frozen=True, slots=True)
 class RunCommand:
     """Run one of the guest's own programs in the guest's root."""
 
@@ -272,8 +300,8 @@ def _values(sign: str, values: Mapping[str, Value | None]) -> list[str]:
 
 # ``creates`` are the paths of what is there anew afterwards, on inodes of its own.
 Change = (
-    WriteFile | RemoveFile | UploadFile | UploadFolder | WriteBootCode | RunCommand | SetLabels
-    | SetRegistry
+    WriteFile | RemoveFile | UploadFile | UploadFolder | WriteBootCode | WriteDevice | RunCommand
+    | SetLabels | SetRegistry
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from v2v.change_kinds import (
     UploadFile,
     UploadFolder,
     WriteBootCode,
+    WriteDevice,
     WriteFile,
 )
 from v2v.errors import Finding
@@ -34,7 +35,7 @@ from v2v.model import Capabilities
 
 __all__ = [
     "Change", "Draft", "GuestHandle", "Plan", "RemoveFile", "RunCommand", "SetLabels",
-    "SetRegistry", "UploadFile", "UploadFolder", "WriteBootCode", "WriteFile",
+    "SetRegistry", "UploadFile", "UploadFolder", "WriteBootCode", "WriteDevice", "WriteFile",
 ]  # fmt: skip
 
 _LINK_MODE = modes.S_IFLNK | 0o777
@@ -238,6 +239,11 @@ class Draft:
         Do so only for a disk without it.
         """
         self.changes.append(WriteBootCode(disk, sector, start, core, why))
+
+    def write_device(self, device: str, offset: int, old: bytes, new: bytes, *, why: str) -> None:
+        """Draft bytes on a device in place of ``old``; nothing if they are the same."""
+        if old != new:
+            self.changes.append(WriteDevice(device, offset, old, new, why))
 
     def link(self, path: str, target: str, *, why: str) -> None:
         """Draft a symbolic link in place of what is there; nothing if it is there already."""

@@ -129,6 +129,7 @@ class DictFiles:
         }
         self.mode: dict[str, int] = {}
         self.labels: dict[str, str] = {}
+        self.devices: dict[tuple[str, int], bytes] = {}  # what was written to them, and where
         self.boot_code: dict[str, bytes] = {}  # disk to what it begins with
         self.commands: list[tuple[str, ...]] = []
         self._dirs = set(dirs)
@@ -196,6 +197,9 @@ class DictFiles:
         hive = Hive(self.read(path), path)
         edit(hive)
         self.content[path] = hive.commit()
+
+    def write_device(self, device: str, offset: int, data: bytes) -> None:
+        self.devices[device, offset] = data
 
     def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
         self.boot_code[disk] = sector + bytes((start - 1) * len(sector)) + core

@@ -306,6 +306,7 @@ class Windows:
     drive_letters: Mapping[str, str] = field(default_factory=dict)  # C to its device
     apps: tuple[App, ...] = ()
     group_policy: bool = False  # of a domain
+    heads: int | None = None  # of its disk, as XP's boot sector has them; None: it has no matter
     sha2: bool = True  # it knows signatures of drivers by SHA-2
     antivirus: tuple[str, ...] = ()
 

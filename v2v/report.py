@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2v.changes import Change, Plan, RunCommand, SetLabels, SetRegistry, WriteBootCode
+from v2v.changes import Change, Plan, RunCommand, SetLabels, SetRegistry, WriteBootCode, WriteDevice
 from v2v.errors import Finding
 from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine, Windows
 from v2v.osinfo import short_id
@@ -154,6 +154,8 @@ def _change_json(change: Change) -> dict[str, object]:
         what = {"labels": dict(change.labels)}
     elif isinstance(change, WriteBootCode):
         what = {"disk": change.disk, "start": change.start, "bytes": len(change.core)}
+    elif isinstance(change, WriteDevice):
+        what = {"disk": change.device, "start": change.offset, "bytes": len(change.new)}
     elif isinstance(change, SetRegistry):
         what = {"path": change.path, "key": change.key}
     else:

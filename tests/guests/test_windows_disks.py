@@ -35,7 +35,9 @@ def test_the_system_and_its_drive_are_found(name: str, firmware: str, system: st
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize(("name", "changes"), [("win7-xen", 40), ("win2k22-esx", 40)])
+@pytest.mark.parametrize(
+    ("name", "changes"), [("winxp-esx", 10), ("win7-xen", 40), ("win2k22-esx", 40)]
+)
 def test_what_is_converted_is_written_and_needs_no_more(
     name: str, changes: int, tmp_path: Path
 ) -> None:

@@ -354,6 +354,17 @@ class Session:
             self._g.tar_in(str(archive), folder)
         archive.unlink()
 
+    def read_device(self, device: str, size: int) -> bytes:
+        """Return the first bytes of a device."""
+        with _translated("E-GUEST-READ", f"reading {device}"):
+            return self._g.pread_device(device, size, 0)
+
+    def write_device(self, device: str, offset: int, data: bytes) -> None:
+        with _translated("E-GUEST-WRITE", f"writing to {device}"):
+            written = self._g.pwrite_device(device, data, offset)
+        if written != len(data):
+            raise GuestError("E-GUEST-WRITE", f"writing to {device}: it was cut short")
+
     def write_boot_code(self, disk: str, sector: bytes, start: int, core: bytes) -> None:
         with _translated("E-GUEST-WRITE", f"writing boot code to {disk}"):
             sector = with_boot_code(self._g.pread_device(disk, len(sector), 0), sector)

@@ -24,6 +24,7 @@ _DYNAMIC = frozenset(
     {"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"}
 )
 _LETTER = "\\dosdevices\\"
+_VISTA = 6, 0
 _GPT_MARK = b"DMIO:ID:"
 
 
@@ -45,6 +46,13 @@ def windows_guest(
         )
     place = any_case(files, f"{found.windows.systemroot}/Temp")
     mounted = {"/": root, **_mount_esp(session, volumes.heads, place)}
+    known = found.windows
+    if known.nt < _VISTA:
+        volume = volumes.get(root)
+        on_partition = volume is not None and volume.kind == "part"
+        known = replace(
+            known, heads=disk_heads(session.read_device(root, 512)) if on_partition else None
+        )
     mounted_devices = Hive(files.read(found.windows.system_hive), "SYSTEM").values("MountedDevices")
     return Guest(
         type=OsType.windows,
@@ -59,7 +67,7 @@ def windows_guest(
         disks=session.devices(),
         roots=tuple(map(str, systems.roots)),
         locked=tuple(volume.device for volume in volumes if volume.locked),
-        windows=replace(found.windows, drive_letters=_letters(mounted_devices, volumes)),
+        windows=replace(known, drive_letters=_letters(mounted_devices, volumes)),
     )
 
 
@@ -79,6 +87,17 @@ def _mount_esp(session: Session, heads: Mapping[str, bytes], place: str) -> dict
         return {}
     session.mount(devices[0], place)
     return {place: devices[0]}
+
+
+def disk_heads(sector: bytes) -> int | None:
+    """Return the disk's heads by the first sector of an NTFS; None for what is none.
+
+    "BIOS parameter block" of NTFS: 16 bits at 0x1A, which the boot code of Windows before Vista
+    reads the disk by.
+    """
+    if sector[3:11] != b"NTFS    ":
+        return None
+    return int.from_bytes(sector[0x1A:0x1C], "little")
 
 
 def _letters(mounted: Mapping[str, Value], volumes: Volumes) -> dict[str, str]:

@@ -5,7 +5,7 @@ import struct
 import uuid
 
 from v2v.guest.layout import ESP
-from v2v.guest.windows import letters
+from v2v.guest.windows import disk_heads, letters
 from v2v.hive import Type, Value
 
 BASIC = uuid.UUID("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
@@ -41,3 +41,10 @@ def test_letters_are_found_by_signature_and_offset_or_by_guid() -> None:
         "\\??\\Volume{1}": Value.binary(b"\x01\x02\x03\x04" + struct.pack("<Q", 2048 * 512)),
     }
     assert letters(mounted, heads) == {"C": "/dev/sda2", "E": "/dev/sdb2"}
+
+
+def test_heads_are_those_in_the_first_sector_of_an_ntfs() -> None:
+    sector = bytearray(b"\xeb\x52\x90NTFS    ".ljust(512, b"\0"))
+    sector[0x1A:0x1C] = b"\xff\x00"
+    assert disk_heads(bytes(sector)) == 255
+    assert disk_heads(b"\xeb\x58\x90MSDOS5.0".ljust(512, b"\0")) is None
