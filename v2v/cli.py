@@ -103,6 +103,10 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
         help="format of the disk images given as SOURCE",
     )  # fmt: skip
     verb.add_argument(
+        "--map-path", action="append", default=[], metavar="FROM=TO",
+        help="the source host's files below FROM are below TO on this host; repeatable",
+    )  # fmt: skip
+    verb.add_argument(
         "--trust-image", action="store_true",
         help="let images refer to files outside of the guest's folder",
     )  # fmt: skip
@@ -221,6 +225,7 @@ def _options(args: argparse.Namespace) -> Options:
     from v2v.keys import parse_keys
     from v2v.networks import parse_network_map
     from v2v.options import Options
+    from v2v.path_maps import parse_maps
 
     if args.output == "null" and args.output_storage is not None:
         raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
@@ -233,6 +238,7 @@ def _options(args: argparse.Namespace) -> Options:
     return Options(
         input_kind=args.input,
         input_format=args.input_format,
+        path_maps=parse_maps(args.map_path),
         trust_image=args.trust_image,
         root=args.root,
         keys=parse_keys(args.key),

@@ -19,6 +19,7 @@ from v2v.model import Allocation, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
 from v2v.observer import Observer
 from v2v.options import Options
+from v2v.path_maps import mapped
 from v2v.sources import read
 from v2v.targets import Target, open_target
 
@@ -61,6 +62,7 @@ def read_source(source: Source, options: Options, found: Findings) -> Machine:
     paths = paths_of(source)
     found.observer.stage("source", f"Reading {', '.join(map(str, paths))}")
     machine = read(paths, options.input_kind, options.input_format)
+    machine = mapped(machine, options.path_maps)
     nics = map_nics(machine.nics, options.networks)
     found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
     return replace(machine, nics=nics)

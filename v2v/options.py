@@ -9,6 +9,7 @@ from pathlib import Path
 from v2v.keys import Key
 from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
 from v2v.networks import NetworkMap
+from v2v.path_maps import PathMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Options:
 
     input_kind: str | None = None  # None: from the source's content
     input_format: DiskFormat | None = None
+    path_maps: tuple[PathMap, ...] = ()  # where the source host's files are on this host
     trust_image: bool = False  # images may refer to files outside of the guest's folder
     root: str | None = None  # device of the system to convert, or "first"
     keys: tuple[Key, ...] = ()  # of encrypted volumes

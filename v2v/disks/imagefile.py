@@ -146,7 +146,7 @@ def opened(path: Path, *, devices: bool = False) -> Iterator[ImageFile]:
         raise SourceError(
             "E-DISK-MISSING",
             f"{path}: no such disk image",
-            hint="copy it to that place, or correct the path in the guest's configuration",
+            hint="copy it to that place, or say where it is: --map-path FROM=TO",
         ) from error
     except OSError as error:
         raise SourceError(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from v2v.errors import Finding, SourceError
 from v2v.model import Boot, Bus, Disk, Firmware, Hypervisor, Machine, Removable, RemovableKind
-from v2v.sources import config_file, xl_disks, xl_syntax
+from v2v.sources import config_file, xl_disks, xl_syntax, xm_syntax
 from v2v.sources.identity import image_path, name_from_file, uuid_text
 from v2v.sources.xen import GuestType, boot, disk_bus, slot
 from v2v.sources.xl_devices import display, nics, sound
@@ -52,10 +52,15 @@ _UNNEEDED = {
 
 def matches(head: bytes) -> bool:
     """Tell by a file's first bytes whether it is an xl.cfg, or at least meant to be one."""
+    return looks_like_xen(head) and not xm_syntax.is_python_only(config_file.decode(head))
+
+
+def looks_like_xen(head: bytes) -> bool:
+    """Tell whether a file has settings of a Xen guest, whoever is to read it."""
     if b"\0" in head:
         return False
     text = config_file.decode(head)
-    return not text.lstrip().startswith("<") and _EVIDENCE.search(text) is not None
+    return not text.lstrip().startswith(("<", "(", "[", "{")) and _EVIDENCE.search(text) is not None
 
 
 def read(paths: Sequence[Path]) -> Machine:
@@ -66,14 +71,18 @@ def read(paths: Sequence[Path]) -> Machine:
 
 def parse(text: str, path: Path) -> Machine:
     """Return the guest that an xl.cfg describes; ``path`` says where it lies and is not opened."""
-    config = xl_syntax.parse(text, str(path))
+    return machine(xl_syntax.parse(text, str(path)), path, name)
+
+
+def machine(config: Config, path: Path, kind: str) -> Machine:
+    """Return the guest of settings in xl's words, whatever kind of file they come from."""
     warnings: list[Finding] = []
     guest = _guest_type(config)
     uuid = _uuid(config, warnings)
     guest_name = _name(config, path, warnings)
     disks, removables = _drives(config, guest, path.parent, warnings)
     return Machine(
-        kind=name,
+        kind=kind,
         hypervisor=Hypervisor.xen,
         name=guest_name,
         memory_bytes=_memory(config, warnings) * _MIB,
@@ -116,7 +125,9 @@ def _uuid(config: Config, warnings: list[Finding]) -> str | None:
 
 
 def _name(config: Config, path: Path, warnings: list[Finding]) -> str:
-    given = config.text("name")
+    # Oracle VM has an id as the name, and what people call the guest beside it.
+    ident, called = config.text("name"), config.text("OVM_simple_name")
+    given = called or ident
     if given is not None:
         return given.strip()
     guest_name = name_from_file(path)
@@ -262,7 +273,7 @@ def _left_behind(config: Config) -> tuple[Finding, ...]:
         message = f"{config.where}: assigned more than once, the last one counts: {keys}"
         findings.append(Finding("W-SOURCE-DUPLICATE", message))
     unneeded = {key for keys in _UNNEEDED.values() for key in keys.split()}
-    left = [key for key in config.unasked if key not in unneeded]
+    left = [config.shown(key) for key in config.unasked if key not in unneeded]
     left += ["usbdevice"] if passed else []
     if left:
         message = f"{config.where}: not carried over: {', '.join(left)}"

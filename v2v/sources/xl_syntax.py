@@ -48,13 +48,14 @@ _NUMBER = re.compile(
     r"(?P<sign>-?)(?:0x(?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<dec>[1-9][0-9]*))"
 )
 _INT64 = 1 << 63
+_SHORT = 40  # characters of a value that people are shown
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key's value and the line where it stands."""
+    """A key's value and the line where it stands; None: it is there, and nobody can tell it."""
 
-    value: Value
+    value: Value | None
     line: int
 
 
@@ -79,9 +80,18 @@ class Config:
         """The sorted keys that nobody asked for."""
         return tuple(sorted(self._settings.keys() - self._asked))
 
+    def shown(self, key: str) -> str:
+        """Return a key with its value, for people; no lists, and nothing long or secret."""
+        value = self._settings[key].value
+        if not isinstance(value, str) or not 0 < len(value) <= _SHORT or "passw" in key:
+            return key
+        return f"{key}={value!r}"
+
     def value(self, key: str) -> Value | None:
         self._asked.add(key)
         setting = self._settings.get(key)
+        if setting is not None and setting.value is None:
+            self._refuse(key, "a value that only running it could tell; write it out")
         return None if setting is None else setting.value
 
     def text(self, key: str) -> str | None:

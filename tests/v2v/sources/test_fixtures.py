@@ -13,7 +13,11 @@ from v2v.source_json import machine_json
 from v2v.sources import SOURCES, config_file, read
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
-KINDS = {"xl": "*.cfg", "vmx": "*.vm*", "libvirt": "*.xml"}
+KINDS = {
+    "xl": "*.cfg", "xm": "*.cfg", "sxp": "*.sxp", "xl-json": "*.json", "vmx": "*.vm*",
+    "libvirt": "*.xml",
+}  # fmt: skip
+_LEAST = {"xl": 15, "xm": 8, "sxp": 8, "xl-json": 6, "vmx": 12, "libvirt": 8}
 FILES = [
     pytest.param(kind, path, id=f"{kind}/{path.name}")
     for kind, pattern in KINDS.items()
@@ -48,4 +52,4 @@ def test_there_are_enough_files_and_no_expected_one_without_its_source(kind: str
     sources = {param.values[1] for param in FILES if param.values[0] == kind}
     names = {path.with_suffix(".machine.json").name for path in sources if isinstance(path, Path)}
     assert expected == names
-    assert len(sources) >= {"xl": 12, "vmx": 12, "libvirt": 8}[kind]
+    assert len(sources) >= _LEAST[kind]

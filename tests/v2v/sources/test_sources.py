@@ -27,7 +27,7 @@ def at(offset: int, magic: bytes) -> bytes:
 
 KINDS = [
     ("xl", XL),
-    ("xl", b"# xm\nimport os\nmemory = 512 * 2\n"),
+    ("xm", b"# xm\nimport os\nmemory = 512 * 2\n"),
     ("xl", b"# Gr\xfc\xdfe\r\nvif = [ '' ]\r\n"),
     ("vmx", VMX),
     ("vmx", b" memsize = 512\n"),
