@@ -141,6 +141,11 @@ def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
     return (*key, (0, 0, ""))
 
 
+def has_any(files: Files) -> bool:
+    """Tell whether there is a kernel in /boot."""
+    return bool(_images(files.listdir("/boot")))
+
+
 def _images(names: Iterable[str]) -> dict[str, str]:
     """Return what follows the first hyphen of each kernel's name, and the path of its image."""
     matches = [match for name in names if (match := _IMAGE.fullmatch(name))]
@@ -179,12 +184,12 @@ def _version(files: Files, versions: Collection[str], label: str, image: str) ->
         if base == label:
             return version
     try:
-        return _banner(files.read(image)) or label
+        return banner(files.read(image)) or label
     except FileNotFoundError:
         return label
 
 
-def _banner(image: bytes) -> str | None:
+def banner(image: bytes) -> str | None:
     """Return the version in an x86 boot header (Documentation/arch/x86/boot.rst), or None."""
     at, magic = _BZIMAGE
     if not image.startswith(magic, at):

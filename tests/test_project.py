@@ -28,7 +28,15 @@ LEVELS = (
     ("v2v",),  # the public face
     ("v2v.pipeline",),
     ("v2v.job", "v2v.report"),
-    ("v2v.sources", "v2v.targets", "v2v.domain", "v2v.hardware", "converters", "v2v.proof"),
+    (
+        "v2v.sources",
+        "v2v.targets",
+        "v2v.domain",
+        "v2v.hardware",
+        "v2v.partitioning",
+        "converters",
+        "v2v.proof",
+    ),
     ("v2v.options",),
     ("v2v.buses", "v2v.networks", "v2v.osinfo", "v2v.path_maps", "v2v.source_json", "drivers"),
     ("v2v.disks", "v2v.guest"),

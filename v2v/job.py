@@ -13,12 +13,14 @@ from pathlib import Path
 
 from v2v.disks.image import Image
 from v2v.disks.opening import open_image
+from v2v.disks.scratch import scratch
 from v2v.disks.space import estimate
 from v2v.errors import Finding, SourceError, TargetError
 from v2v.model import Allocation, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
 from v2v.observer import Observer
 from v2v.options import Options
+from v2v.partitioning import arrange
 from v2v.path_maps import mapped
 from v2v.sources import read
 from v2v.targets import Target, open_target
@@ -44,7 +46,8 @@ class Findings:
 class Job:
     """A source that was read and whose images were inspected, and where it goes."""
 
-    machine: Machine
+    given: Machine  # as its configuration has it
+    machine: Machine  # with the disks that the target is to have
     name: str
     images: tuple[Image, ...]  # as many as the machine's disks, or none if any is unusable
     estimates: tuple[int, ...]
@@ -75,7 +78,18 @@ def prepared(source: Source, options: Options, found: Findings) -> Iterator[Job]
     found.observer.stage("disks", "Checking the disks and the target")
     with ExitStack() as opened:
         machine, images = _open(machine, options, found, opened)
-        yield _planned(machine, images, options, found)
+        given = machine
+        if images:
+            folder = opened.enter_context(scratch("v2v-disks-"))
+            try:
+                arranged = arrange(machine, images, folder)
+            except SourceError as error:
+                found.blockers.append(error.finding)
+                images = ()
+            else:
+                machine, images = arranged.machine, arranged.images
+                found.warn(*arranged.findings)
+        yield _planned(given, machine, images, options, found)
 
 
 def _open(
@@ -102,7 +116,13 @@ def _open(
     return replace(machine, disks=disks), tuple(images)
 
 
-def _planned(machine: Machine, images: tuple[Image, ...], options: Options, found: Findings) -> Job:
+def _planned(
+    given: Machine,
+    machine: Machine,
+    images: tuple[Image, ...],
+    options: Options,
+    found: Findings,
+) -> Job:
     """Return the job with the images of the target, for which there is room."""
     name = options.name if options.name is not None else machine.name
     target = open_target(options.output, options.storage, options.format, options.allocation)
@@ -117,4 +137,4 @@ def _planned(machine: Machine, images: tuple[Image, ...], options: Options, foun
         target.check(name, disks, estimates)
     except (SourceError, TargetError) as error:
         found.blockers.append(error.finding)
-    return Job(machine, name, images, estimates, target, disks)
+    return Job(given, machine, name, images, estimates, target, disks)

@@ -141,6 +141,7 @@ class Disk:
     device: str | None = None  # the name the guest knew it by, such as xvda, xvda1 or sdb
     virtual_bytes: int | None = None
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
+    wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
 
 
 @dataclass(frozen=True, slots=True)

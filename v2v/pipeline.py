@@ -8,7 +8,6 @@ The real run applies the plan to overlays, copies them out, and lets the result 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from v2v.changes import Plan
 from v2v.disks.copy import copy
 from v2v.disks.image import Image
 from v2v.disks.qemu_img import create_overlay
+from v2v.disks.scratch import scratch
 from v2v.domain import Domain, define_domain
 from v2v.errors import BlockedError, GuestError, TargetError
 from v2v.guest.checks import finish
@@ -82,7 +82,7 @@ def plan(
             except TargetError as error:
                 found.blockers.append(error.finding)
     return Report(
-        True, job.machine, guest, drafted, tuple(found.warnings), tuple(found.blockers),
+        True, job.given, guest, drafted, tuple(found.warnings), tuple(found.blockers),
         target, clock.seconds, calls,
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def convert(
             _copy(writing, overlays, clock)
             clock.stop()
             report = Report(
-                False, job.machine, guest, drafted, tuple(found.warnings), (),
+                False, job.given, guest, drafted, tuple(found.warnings), (),
                 _summary(job, drafted.capabilities, guest, domain), clock.seconds, calls,
             )  # fmt: skip
             written = writing.commit(domain, report.to_json())
@@ -122,10 +122,8 @@ def convert(
 @contextmanager
 def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
     """Make an overlay over each image, for as long as the block lasts; images are only read."""
-    # They hold what changes, tens of MiB; /tmp may be memory.
-    folder = os.environ.get("TMPDIR", "/var/tmp")
-    with tempfile.TemporaryDirectory(prefix="v2v-overlay-", dir=folder) as scratch:
-        paths = tuple(Path(scratch, f"disk{index}.qcow2") for index in range(len(images)))
+    with scratch("v2v-overlay-") as folder:  # they hold what changes, tens of MiB
+        paths = tuple(folder / f"disk{index}.qcow2" for index in range(len(images)))
         for image, path in zip(images, paths, strict=True):
             create_overlay(image, path)
         yield paths

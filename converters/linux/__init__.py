@@ -28,6 +28,7 @@ from converters.linux import (
     kernel_choice,
     kernel_modules,
     network,
+    outside_kernel,
     repositories,
     selinux,
     unified_images,
@@ -105,7 +106,11 @@ def convert(
 
 
 def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -> Conversion:
-    """Return what the steps need to know: kernels, the one to boot, packages, names of disks."""
+    """Return what the steps need to know: kernels, the one to boot, packages, names of disks.
+
+    What the old host started the guest from is in the draft then, and a kernel like any other.
+    """
+    outside_kernel.bring(draft, machine)
     ramdisks = Ramdisks(draft)
     loaders = bootloaders.find(draft, guest, efi=target_firmware(machine, guest) is Firmware.efi)
     loader = next(iter(loaders), None)

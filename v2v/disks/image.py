@@ -39,6 +39,7 @@ class Image:
     remote: bool = False  # its backing or data file is on no disk of this host; the user trusts it
     cid: str | None = None  # a VMDK's content id
     wwid: str | None = None  # what the disk tells its guest of itself
+    parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
 
     def chain(self) -> Iterator[Image]:
         """Yield this image and what is under it, from the top."""

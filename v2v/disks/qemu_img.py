@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,6 +46,17 @@ def measure(image: Image, format: DiskFormat, *, preallocated: bool) -> int:
     return min(required, image.virtual_bytes) if format is DiskFormat.raw else required
 
 
+def first_bytes(image: Image, count: int) -> bytes:
+    """Return a disk's first bytes, as its guest sees them. Raises SourceError."""
+    if image.format is DiskFormat.raw and not image.path.is_socket():
+        with image.path.open("rb") as file:
+            return file.read(count)
+    with tempfile.NamedTemporaryFile(prefix="v2v-head-") as copy:
+        words = ("-O", DiskFormat.raw, f"bs={count}", "count=1")
+        _qemu_img(image, "dd", *words, f"if={_json(blockdev(image))}", f"of={copy.name}")
+        return copy.read()
+
+
 def blockdev(image: Image, *, spell_all: bool = True) -> Node:
     """Return an image as QEMU's block layer is to open it.
 
@@ -52,6 +64,11 @@ def blockdev(image: Image, *, spell_all: bool = True) -> Node:
     ``spell_all``, names are left to QEMU where they lead to the same file in the same format.
     """
     node: Node = {"driver": image.format, "file": _file(image.path)}
+    for extent, part in image.parts:
+        if part.format is not DiskFormat.raw:  # its file is named by the descriptor
+            inner = blockdev(part, spell_all=spell_all)
+            del inner["file"]
+            node[f"extents.{extent}"] = inner
     if image.data_file is not None:
         node["data-file"] = _file(image.data_file)
     if image.backing is None:

@@ -26,6 +26,7 @@ from v2v.guest.mounts import (
     missing,
     mounts,
     swap_files,
+    wrapped,
 )
 from v2v.guest.roots import Root, Systems, choose, find_roots, nothing_found
 from v2v.guest.session import Session
@@ -101,6 +102,7 @@ def enter(
     links = {
         **volumes.names,
         **identified(zip(machine.disks, session.devices(), strict=True)),
+        **wrapped(zip(machine.disks, session.devices(), strict=True)),
         **learned(chosen.files, listed, chosen.device, volumes),
     }
     names = DeviceNames(known, session.devices(), volumes.filesystems, links)

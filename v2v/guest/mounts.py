@@ -124,6 +124,19 @@ def identified(disks: Iterable[tuple[Disk, str]]) -> dict[str, str]:
     }
 
 
+def wrapped(disks: Iterable[tuple[Disk, str]]) -> dict[str, str]:
+    """Return what the guest calls disks whose content has come into a partition since.
+
+    Of Xen's disks the guest's kernel decides which kind of name they have.
+    """
+    found = {}
+    for disk, device in disks:
+        letters = re.sub("^(?:xvd|sd|hd|vd)", "", disk.device or "")
+        for prefix in ("xvd", "sd", "hd", "vd") if disk.wrapped else ():
+            found[f"/dev/{prefix}{letters}"] = f"{device}1"
+    return found
+
+
 def learned(files: Files, listed: Iterable[Entry], root: str, volumes: Volumes) -> dict[str, str]:
     """Return more names of devices, which only the guest's own files explain.
 

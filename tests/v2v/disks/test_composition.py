@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks that are composed of images, as QEMU reads them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from v2v.disks.composition import Part, compose
+from v2v.disks.image import Image, inspect_image
+from v2v.disks.qemu_img import create_overlay, first_bytes
+from v2v.errors import SourceError
+from v2v.guest.layout import boot_area, mbr_partitions
+from v2v.model import BootArea, Disk, DiskFormat
+
+MIB = 1 << 20
+
+
+def image(path: Path, content: bytes, size: int, format: DiskFormat = DiskFormat.raw) -> Image:
+    raw = path.with_suffix(".raw")
+    raw.write_bytes(content)
+    os.truncate(raw, size)
+    if format is not DiskFormat.raw:
+        argv = ("qemu-img", "convert", "-f", "raw", "-O", format, raw, path)
+        subprocess.run(argv, check=True)
+        raw.unlink()
+    return inspect_image(
+        Disk(str(raw if format is DiskFormat.raw else path), format), path.parent, trust=False
+    )
+
+
+def read(composed: Image, folder: Path) -> bytes:
+    """What a conversion copies of it."""
+    overlay, copy = folder / "overlay.qcow2", folder / "copy.raw"
+    create_overlay(composed, overlay)
+    subprocess.run(("qemu-img", "convert", "-f", "qcow2", "-O", "raw", overlay, copy), check=True)
+    return copy.read_bytes()
+
+
+@pytest.mark.parametrize("format", [DiskFormat.raw, DiskFormat.qcow2, DiskFormat.vhdx], ids=str)
+def test_each_image_is_a_partition_under_its_number(tmp_path: Path, format: DiskFormat) -> None:
+    swap = image(tmp_path / "a swap", b"swap" * 512, MIB)
+    root = image(tmp_path / 'the "root"', b"root" * 512, 3 * MIB, format)
+    parts = [Part(2, root, 0x83), Part(1, swap, 0x82)]
+    composed = compose(parts, tmp_path, "xvda", 0x1234ABCD)
+    assert composed.virtual_bytes == 5 * MIB
+    data = read(composed, tmp_path)
+    assert len(data) == 5 * MIB
+    assert mbr_partitions(data) == {1: 2048, 2: 4096}
+    assert data[440:444] == (0x1234ABCD).to_bytes(4, "little")
+    assert (data[450], data[466]) == (0x82, 0x83)
+    assert data[MIB : MIB + 2048] == b"swap" * 512
+    assert data[2 * MIB : 2 * MIB + 2048] == b"root" * 512
+    assert boot_area(data[: 34 * 512]) == BootArea(1, 2047)
+
+
+def test_a_size_that_is_no_round_one_is_filled_up(tmp_path: Path) -> None:
+    odd = image(tmp_path / "odd", b"odd", MIB + 512)
+    last = image(tmp_path / "last", b"last", 512 * 3)
+    composed = compose([Part(1, odd, 0x83), Part(3, last, 0x83)], tmp_path, "xvda", 1)
+    data = read(composed, tmp_path)
+    assert mbr_partitions(data) == {1: 2048, 3: 6144}
+    assert data[3 * MIB : 3 * MIB + 4] == b"last"
+    assert len(data) == 4 * MIB
+
+
+def test_holes_stay_holes(tmp_path: Path) -> None:
+    big = image(tmp_path / "big", b"data", 1024 * MIB)
+    composed = compose([Part(1, big, 0x83)], tmp_path, "xvda", 1)
+    assert composed.allocated_bytes < MIB
+    read(composed, tmp_path)
+    assert (tmp_path / "copy.raw").stat().st_blocks * 512 < MIB
+
+
+@pytest.mark.parametrize(("number", "size"), [(5, MIB), (1, 3 << 40)])
+def test_what_no_mbr_can_hold_is_refused(tmp_path: Path, number: int, size: int) -> None:
+    huge = Image(tmp_path / "x", DiskFormat.raw, size, 0)
+    with pytest.raises(SourceError) as caught:
+        compose([Part(number, huge, 0x83)], tmp_path, "xvda", 1)
+    assert caught.value.finding.code == "E-DISK-LAYOUT"
+
+
+@pytest.mark.parametrize("format", [DiskFormat.raw, DiskFormat.qcow2, DiskFormat.vpc], ids=str)
+def test_the_first_bytes_are_those_that_the_guest_sees(tmp_path: Path, format: DiskFormat) -> None:
+    made = image(tmp_path / "disk", b"begin", 4 * MIB, format)
+    assert first_bytes(made, 4096) == b"begin".ljust(4096, b"\0")
