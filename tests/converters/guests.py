@@ -208,6 +208,7 @@ class NicText(TypedDict, total=False):
 class MachineText(TypedDict, total=False):
     hypervisor: str
     disks: Sequence[str | None]
+    wrapped: Sequence[str]
     nics: Sequence[NicText]
     boot: str
     firmware: str
@@ -237,7 +238,10 @@ def _machine(said: MachineText) -> Machine:
         name="guest",
         memory_bytes=1 << 30,
         vcpus=1,
-        disks=tuple(Disk(f"{i}.img", None, device=name) for i, name in enumerate(said["disks"])),
+        disks=tuple(
+            Disk(f"{i}.img", None, device=name, wrapped=name in said.get("wrapped", ()))
+            for i, name in enumerate(said["disks"])
+        ),
         folder=Path("/images"),
         firmware=Firmware(said.get("firmware", "unknown")),
         boot=Boot(BootMethod(said["boot"])) if "boot" in said else None,
