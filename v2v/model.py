@@ -140,6 +140,7 @@ class Disk:
     controller: Bus | None = None
     device: str | None = None  # the name the guest knew it by, such as xvda, xvda1 or sdb
     virtual_bytes: int | None = None
+    member: str | None = None  # which of the disks in the archive ``path``
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
 

@@ -17,6 +17,7 @@ from v2v.errors import CommandError, MissingProgram
 log = logging.getLogger(__name__)
 
 PACKAGES = {
+    "nbdkit": "nbdkit nbdkit-plugin-python",
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",

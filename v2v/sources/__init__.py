@@ -14,7 +14,7 @@ from typing import Protocol
 
 from v2v.errors import ConfigError, SourceError
 from v2v.model import DiskFormat, Machine
-from v2v.sources import config_file, disk, libvirt_xml, sxp, vmx, xl, xl_json, xm
+from v2v.sources import config_file, disk, libvirt_xml, sxp, vmx, xl, xl_json, xm, xva
 
 
 class Source(Protocol):
@@ -30,7 +30,7 @@ class Source(Protocol):
         """Return the guest. Raises SourceError."""
 
 
-SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, vmx, libvirt_xml, disk)
+SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, libvirt_xml, disk)
 
 
 def read(

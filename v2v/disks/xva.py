@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks in an XVA, what XenServer and XCP-ng export: found in the archive, read where they are.
+
+An XVA is a tar file. After ``ova.xml`` it has for each disk members ``Ref:N/00000000`` and on, each
+a block of 1 MiB (the last may be shorter), and after each a checksum of it, SHA-1 or XXH64. What is
+not there is zeros (XenServer's "XVA format"; xen-api, stream_vdi.ml).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import xxhash
+
+from v2v.errors import SourceError
+
+BLOCK = 1 << 20
+_HEADER = 512
+_MEMBER = re.compile(
+    r"(?P<disk>Ref:[0-9A-Za-z-]+)/(?P<number>[0-9]{8,12})(?P<sum>\.checksum|\.xxhash)?"
+)
+_MAX_SUM = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in the archive: where its content is, in bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(slots=True)
+class Block:
+    """A block of a disk."""
+
+    content: Member
+    sum: Member | None = None  # the one behind it
+
+
+@dataclass(slots=True)
+class XvaDisk:
+    """The blocks of a disk by their numbers."""
+
+    blocks: dict[int, Block] = field(default_factory=dict)
+
+
+def members(file: BinaryIO, where: str) -> Iterator[Member]:
+    """Yield the members of an archive, whose content is not read. Raises SourceError."""
+    at = 0
+    end = file.seek(0, 2)
+    while at + _HEADER <= end:
+        file.seek(at)
+        header = file.read(_HEADER)
+        if not any(header):
+            return
+        name, size = _header(header, where, at)
+        at += _HEADER
+        if at + size > end:
+            raise _damaged(where, f"{name} is cut off")
+        yield Member(name, at, size)
+        at += -(-size // _HEADER) * _HEADER
+    raise _damaged(where, "the archive has no end, it was not copied as a whole")
+
+
+def _header(header: bytes, where: str, at: int) -> tuple[str, int]:
+    """Return name and size in a header of tar (POSIX.1-1988 ustar)."""
+    try:
+        name = header[:100].partition(b"\0")[0].decode("ascii")
+        size = int(header[124:136].strip(b" \0") or b"0", 8)
+        told = int(header[148:156].strip(b" \0") or b"0", 8)
+    except ValueError as error:
+        raise _damaged(where, f"byte {at} is no member of a tar file") from error
+    if told != sum(header) - sum(header[148:156]) + 8 * 0x20:
+        raise _damaged(where, f"byte {at} is no member of a tar file")
+    return name, size
+
+
+def disks(path: Path) -> Mapping[str, XvaDisk]:
+    """Return the disks in an archive by their references. Raises SourceError."""
+    found: dict[str, XvaDisk] = {}
+    try:
+        with path.open("rb") as file:
+            for member in members(file, str(path)):
+                match = _MEMBER.fullmatch(member.name)
+                if match is not None:
+                    disk = found.setdefault(match["disk"], XvaDisk())
+                    _add(disk, int(match["number"]), member, str(path), bool(match["sum"]))
+    except OSError as error:
+        raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
+    return found
+
+
+def _add(disk: XvaDisk, number: int, member: Member, where: str, is_sum: bool) -> None:
+    if is_sum:
+        block = disk.blocks.get(number)
+        if block is not None and member.size <= _MAX_SUM:
+            block.sum = member
+        return
+    if member.size > BLOCK:
+        raise _damaged(where, f"{member.name} is larger than 1 MiB")
+    if member.size == 0:  # sent to keep the connection alive
+        return
+    if number in disk.blocks:
+        raise _damaged(where, f"{member.name} is there twice")
+    disk.blocks[number] = Block(member)
+
+
+def content(file: BinaryIO, block: Block) -> bytes:
+    """Return a block's content, which its checksum is true of; several may be read at once.
+
+    Raises SourceError.
+    """
+    data = os.pread(file.fileno(), block.content.size, block.content.offset)
+    if block.sum is not None:
+        said = os.pread(file.fileno(), block.sum.size, block.sum.offset)
+        told = said.decode("ascii", "replace").strip()
+        made = (
+            f"{xxhash.xxh64_intdigest(data):016X}"
+            if block.sum.name.endswith(".xxhash")
+            else hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        )
+        if told.lower() != made.lower():
+            raise _damaged(file.name, f"{block.content.name} is not what its checksum says")
+    return data
+
+
+def _damaged(where: str, what: str) -> SourceError:
+    return SourceError(
+        "E-XVA-DAMAGED", f"{where}: {what}", hint="export the guest once more, and copy it again"
+    )

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Serves a disk of an XVA over NBD: a script for nbdkit's Python plugin, nbdkit-python-plugin(3).
+
+It runs in nbdkit's own Python, to which ``path=`` says where v2v and its libraries are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO
+
+import nbdkit
+
+API_VERSION = 2
+_told: dict[str, str] = {}
+
+
+def config(key: str, value: str) -> None:
+    """Take file=, disk=, size= and path=."""
+    _told[key] = value
+
+
+def config_complete() -> None:
+    sys.path += _told["path"].split(":")
+
+
+def thread_model() -> int:
+    return int(nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS)
+
+
+class _Handle:
+    """An archive that is open, and the block that is likely to be read next."""
+
+    def __init__(self) -> None:
+        from pathlib import Path
+
+        from v2v.disks import xva
+
+        self.size = int(_told["size"])
+        self.block: int = xva.BLOCK
+        self.disk = xva.disks(Path(_told["file"]))[_told["disk"]]
+        self._file: BinaryIO = Path(_told["file"]).open("rb")  # noqa: SIM115 (as long as nbdkit)
+        self._content: Callable[[BinaryIO, Any], bytes] = xva.content
+        self._last: tuple[int, bytes] = (-1, b"")
+        self._ahead: dict[int, Future[bytes]] = {}
+        self._threads = ThreadPoolExecutor(1)
+
+    def read(self, number: int) -> bytes:
+        """Return a block, filled up with zeros; the one behind it is read meanwhile."""
+        last, data = self._last
+        if last != number:
+            ahead = self._ahead.pop(number, None)
+            self._ahead.clear()
+            data = self._verified(number) if ahead is None else ahead.result()
+            self._last = number, data
+            if number + 1 in self.disk.blocks:
+                self._ahead[number + 1] = self._threads.submit(self._verified, number + 1)
+        return data
+
+    def _verified(self, number: int) -> bytes:
+        block = self.disk.blocks.get(number)
+        data = b"" if block is None else self._content(self._file, block)
+        return data.ljust(self.block, b"\0")
+
+
+def open(readonly: bool) -> _Handle:
+    return _Handle()
+
+
+def get_size(handle: _Handle) -> int:
+    return handle.size
+
+
+def pread(handle: _Handle, buffer: Any, offset: int, flags: int) -> None:
+    done = 0
+    while done < len(buffer):
+        number, at = divmod(offset + done, handle.block)
+        piece = memoryview(handle.read(number))[at : at + len(buffer) - done]
+        buffer[done : done + len(piece)] = piece
+        done += len(piece)
+
+
+def can_extents(handle: _Handle) -> bool:
+    return True
+
+
+def extents(handle: _Handle, count: int, offset: int, flags: int) -> list[tuple[int, int, int]]:
+    """Return the piece at an offset, with data or without; nbdkit asks again for what follows."""
+    first = offset // handle.block
+    data = first in handle.disk.blocks
+    end = min(offset + count, handle.size)
+    number = first + 1
+    while number * handle.block < end and (number in handle.disk.blocks) is data:
+        number += 1
+    kind = 0 if data else nbdkit.EXTENT_HOLE | nbdkit.EXTENT_ZERO
+    return [(offset, min(number * handle.block, end) - offset, kind)]

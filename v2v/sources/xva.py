@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests as XenServer and XCP-ng export them: an XVA, read where it is.
+
+``ova.xml`` is its first member: a value of XML-RPC with all objects of the guest, each with its
+class, its reference and its fields (xen-api, datamodel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from lxml import etree
+
+from v2v.disks import xva
+from v2v.errors import Finding, SourceError
+from v2v.model import (
+    Boot,
+    Disk,
+    DiskFormat,
+    Display,
+    Firmware,
+    Hypervisor,
+    Machine,
+    Network,
+    NetworkKind,
+    Nic,
+    Removable,
+    RemovableKind,
+)
+from v2v.sources import xen
+from v2v.sources.identity import mac_address, uuid_text
+from v2v.sources.xml import parse as parse_xml
+
+name = "xva"
+about = "an XVA, the export of XenServer and XCP-ng"
+
+Rpc: TypeAlias = "str | list[Rpc] | dict[str, Rpc]"
+Record: TypeAlias = "Mapping[str, Rpc]"
+
+_FIRST = b"ova.xml\0"
+_MAX_XML = 16 << 20  # of ova.xml; a guest with many snapshots has some 100 KiB
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """The records of an export, by class and reference."""
+
+    where: str
+    records: Mapping[str, Mapping[str, Record]]
+
+    def all(self, kind: str) -> Mapping[str, Record]:
+        return self.records.get(kind, {})
+
+    def of(self, kind: str, machine: str) -> list[Record]:
+        """Return the records that belong to a VM."""
+        return [record for record in self.all(kind).values() if record.get("VM") == machine]
+
+
+def matches(head: bytes) -> bool:
+    """Tell by a file's first bytes whether it is an XVA."""
+    return head.startswith(_FIRST) and head[257:262] in (b"ustar", bytes(5))
+
+
+def read(paths: Sequence[Path]) -> Machine:
+    """Return the guest of one export. Raises SourceError."""
+    (path,) = paths
+    try:
+        with path.open("rb") as file:
+            first = next(xva.members(file, str(path)))
+            if first.size > _MAX_XML:
+                raise SourceError("E-SOURCE-SIZE", f"{path}: ova.xml has {first.size} bytes")
+            file.seek(first.offset)
+            data = file.read(first.size)
+    except OSError as error:
+        raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
+    return parse(data, path)
+
+
+def parse(data: bytes, path: Path) -> Machine:
+    """Return the guest that an ova.xml describes; its disks are in ``path``. Raises SourceError."""
+    where = f"{path}: ova.xml"
+    objects = _objects(_value(parse_xml(data, where), 0, where), where)
+    reference, machine = _machine(objects)
+    warnings: list[Finding] = []
+    hvm = _text(machine, "HVM_boot_policy") != ""
+    uuid = uuid_text(_text(machine, "uuid"))
+    disks, removables = _drives(objects, reference, path, hvm=hvm)
+    return Machine(
+        kind=name,
+        hypervisor=Hypervisor.xen,
+        name=_text(machine, "name_label"),
+        memory_bytes=_number(machine, "memory_static_max", where),
+        vcpus=_number(machine, "VCPUs_max", where),
+        disks=disks,
+        folder=path.parent,
+        features=("acpi", "apic", "pae") if hvm else (),
+        firmware=_firmware(machine, hvm=hvm),
+        secure_boot=_text(_struct(machine, "platform"), "secureboot") == "true",
+        uuid=uuid,
+        boot=_boot(machine, hvm=hvm),
+        removables=removables,
+        nics=tuple(_nics(objects, reference, uuid or path.name, warnings)),
+        display=Display("vnc"),
+        localtime=_text(_struct(machine, "platform"), "timeoffset") not in ("", "0") and hvm,
+        warnings=tuple(warnings),
+    )
+
+
+def _value(element: etree._Element, depth: int, where: str) -> Rpc:
+    """Return what a <value> of XML-RPC holds; numbers and truth stay text."""
+    if depth > _MAX_DEPTH:
+        raise SourceError("E-XVA-XML", f"{where}: its values are nested too deeply")
+    inner = element[0] if len(element) else None
+    if inner is None:
+        return element.text or ""
+    if inner.tag == "struct":
+        return {
+            member.findtext("name") or "": _value(found, depth + 1, where)
+            for member in inner.iterfind("member")
+            if (found := member.find("value")) is not None
+        }
+    if inner.tag == "array":
+        return [_value(item, depth + 1, where) for item in inner.iterfind("data/value")]
+    return inner.text or ""
+
+
+def _objects(root: Rpc, where: str) -> _Objects:
+    listed = root.get("objects") if isinstance(root, dict) else None
+    records: dict[str, dict[str, Record]] = {}
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, dict):
+            snapshot = entry.get("snapshot")
+            kind, reference = _text(entry, "class"), _text(entry, "id")
+            if isinstance(snapshot, dict):
+                records.setdefault(kind, {})[reference] = snapshot
+    return _Objects(where, records)
+
+
+def _machine(objects: _Objects) -> tuple[str, Record]:
+    """Return the one VM that is neither a snapshot nor a template of others."""
+    found = {
+        reference: record
+        for reference, record in objects.all("VM").items()
+        if _text(record, "is_a_snapshot") != "1" and _text(record, "is_control_domain") != "1"
+    }
+    own = {key: record for key, record in found.items() if _text(record, "is_a_template") != "1"}
+    found = own or found
+    if len(found) != 1:
+        names = ", ".join(_text(record, "name_label") for record in found.values())
+        raise SourceError(
+            "E-SOURCE-MANY",
+            f"{objects.where}: has {len(found)} guests ({names})"
+            if found
+            else f"{objects.where}: has no guest",
+            hint="export each guest into a file of its own: xe vm-export vm=NAME filename=NAME.xva",
+        )
+    return next(iter(found.items()))
+
+
+def _drives(
+    objects: _Objects, machine: str, path: Path, *, hvm: bool
+) -> tuple[tuple[Disk, ...], tuple[Removable, ...]]:
+    """Return disks and CD-ROM drives in the order in which the guest has them."""
+    guest = xen.GuestType.hvm if hvm else xen.GuestType.pv
+    blocks = sorted(objects.of("VBD", machine), key=_position)
+    disks, removables = [], []
+    for block in blocks:
+        device = _device(block, hvm=hvm)
+        image = objects.all("VDI").get(_text(block, "VDI"))
+        if _text(block, "type") == "CD":
+            bus = xen.disk_bus(guest, device)
+            removables.append(Removable(RemovableKind.cdrom, bus, xen.slot(device)))
+        elif image is not None:
+            size = _number(image, "virtual_size", objects.where)
+            bus = xen.disk_bus(guest, device)
+            disks.append(
+                Disk(str(path), DiskFormat.raw, bus, device, size, member=_text(block, "VDI"))
+            )
+    return tuple(disks), tuple(removables)
+
+
+def _position(block: Record) -> int:
+    text = _text(block, "userdevice")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+def _device(block: Record, *, hvm: bool) -> str:
+    """Return the guest's name of a disk: by number where none is noted, as blkfront gives them."""
+    noted = _text(block, "device")
+    letter = chr(ord("a") + _position(block) % 26)
+    return noted or (f"hd{letter}" if hvm else f"xvd{letter}")
+
+
+def _boot(machine: Record, *, hvm: bool) -> Boot | None:
+    return xen.boot(
+        xen.GuestType.hvm if hvm else xen.GuestType.pv,
+        bootloader=_text(machine, "PV_bootloader") or None,
+        kernel=_text(machine, "PV_kernel") or None,
+        ramdisk=_text(machine, "PV_ramdisk") or None,
+        cmdline=_text(machine, "PV_args") or None,
+    )
+
+
+def _firmware(machine: Record, *, hvm: bool) -> Firmware:
+    """Return an HVM guest's firmware; those of PV guests have none, their disks tell."""
+    if not hvm:
+        return Firmware.unknown
+    return (
+        Firmware.efi
+        if _text(_struct(machine, "HVM_boot_params"), "firmware") == "uefi"
+        else Firmware.bios
+    )
+
+
+def _nics(objects: _Objects, machine: str, seed: str, warnings: list[Finding]) -> Iterator[Nic]:
+    vifs = sorted(objects.of("VIF", machine), key=lambda vif: _text(vif, "device").zfill(4))
+    for index, vif in enumerate(vifs):
+        network = objects.all("network").get(_text(vif, "network"), {})
+        called = _text(network, "name_label") or _text(network, "bridge") or "default"
+        mac = mac_address(_text(vif, "MAC"))
+        if mac is None:
+            mac = xen.derived_mac(seed, index)
+            message = f"{objects.where}: NIC {index} has no MAC address, it gets {mac}"
+            warnings.append(Finding("W-NIC-NO-MAC", message))
+        yield Nic(mac, "netfront", Network(NetworkKind.network, called))
+
+
+def _struct(record: Record, key: str) -> Record:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(record: Record, key: str) -> str:
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(record: Record, key: str, where: str) -> int:
+    text = _text(record, key)
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or int(text) == 0:
+        raise SourceError("E-XVA-XML", f"{where}: {key} is {text!r}, and no number")
+    return int(text)
