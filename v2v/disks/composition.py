@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from v2v.disks.image import Image
+from v2v.disks.qemu_img import create_overlay
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
 
@@ -72,8 +73,9 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
     extents, inner = [(_ALIGNMENT, head)], []
     for place in placed:
         link = folder / f"{name}.{place.part.number}"  # descriptors hold no quotes in names
-        link.symlink_to(place.part.image.path)
-        inner.append((len(extents), place.part.image))
+        image = _in_file(place.part.image, link.with_name(f"{link.name}.qcow2"))
+        link.symlink_to(image.path)
+        inner.append((len(extents), image))
         extents.append((place.count, link))
         gap = _aligned(place.start + place.count) - place.start - place.count
         extents += [(gap, zeros)] if gap else []
@@ -89,6 +91,14 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
         extents=tuple(file for image in images for file in image.files()),
         parts=tuple(inner),
     )
+
+
+def _in_file(image: Image, overlay: Path) -> Image:
+    """Return an image that is a file: a descriptor names no server, so that needs an overlay."""
+    if not image.path.is_socket():
+        return image
+    create_overlay(image, overlay)
+    return Image(overlay, DiskFormat.qcow2, image.virtual_bytes, 0, backing=image)
 
 
 def _placed(parts: Sequence[Part]) -> tuple[_Placed, ...]:

@@ -21,6 +21,7 @@ from v2v.model import Disk, DiskFormat
 _MAX_DEPTH = 200  # of a backing chain; VMware ends at 32 snapshots
 # What these are shows only to their readers: a text without its usual first line, a footer.
 _LOOSE = (DiskFormat.vpc, DiskFormat.vmdk)
+_MOVED = (DiskFormat.vmdk, DiskFormat.vpc)
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -37,7 +38,7 @@ class Image:
     data_file: Path | None = None  # qcow2's external data file
     extents: tuple[Path, ...] = ()  # of a VMDK descriptor
     remote: bool = False  # its backing or data file is on no disk of this host; the user trusts it
-    cid: str | None = None  # a VMDK's content id
+    cid: str | None = None  # a VMDK's content id, a VHD's unique id
     wwid: str | None = None  # what the disk tells its guest of itself
     parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
 
@@ -197,8 +198,8 @@ class _Inspection:
         if "\0" in reference.name:
             raise _escapes(image, reference, "is no file name")
         path = image.parent / reference.name
-        if reference.role is Role.backing and reference.format is DiskFormat.vmdk:
-            # VMware leaves absolute names of its own host in snapshots that were moved.
+        if reference.role is Role.backing and reference.format in _MOVED:
+            # Absolute names of the old host are left in snapshots that were moved.
             path = path if _exists(path) else image.parent / re.split(r"[/\\]", reference.name)[-1]
         # To QEMU a VMDK extent is always a local file, whatever its name looks like.
         remote = reference.role is not Role.extent and _PROTOCOL.match(reference.name)
@@ -235,7 +236,7 @@ def _escapes(image: Path, reference: Reference, fact: str) -> SourceError:
 
 
 def _refuse_changed_parent(image: Image, parent: Image, reference: Reference) -> None:
-    """A VMDK snapshot holds only while its parent is as it was (QEMU: an I/O error later on)."""
+    """A snapshot holds only while its parent is the one that it was made from."""
     if reference.cid is not None and reference.cid != parent.cid:
         raise SourceError(
             "E-IMAGE-CHAIN",

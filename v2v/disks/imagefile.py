@@ -44,7 +44,7 @@ class Reference:
     name: str
     format: DiskFormat | None  # None: the header does not say
     bytes: int = 0  # at least so long must it be
-    cid: str | None = None  # the content id that a VMDK parent must have
+    cid: str | None = None  # the content id that the parent must have
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Header:
 
     virtual_bytes: int
     references: tuple[Reference, ...] = ()
-    cid: str | None = None  # a VMDK's content id
+    cid: str | None = None  # a VMDK's content id, a VHD's unique id
     wwid: str | None = None  # what a SCSI disk tells of itself, as scsi_id(8) prints it
 
 
@@ -98,6 +98,13 @@ class ImageFile:
             if order != sys.byteorder:
                 words.byteswap()
             yield words
+
+    def words(self, offset: int, count: int, type_code: str, order: str) -> array[int]:
+        """Return a whole table of integers; see table()."""
+        whole = array(type_code)
+        for words in self.table(offset, count, type_code, order):
+            whole += words
+        return whole
 
     def require(self, offset: int, length: int, what: str) -> None:
         """Raise SourceError unless the file holds these bytes."""

@@ -3,74 +3,67 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from v2v.disks import xva
 from v2v.disks.image import Image, inspect_image
-from v2v.disks.scratch import scratch
-from v2v.errors import SourceError, V2VError
+from v2v.disks.serving import served
+from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
-from v2v.run import running
-
-_PLUGIN = Path(__file__).with_name("xva_nbdkit.py")
-_SECONDS = 30  # for a server to start; it reads the archive's headers
-_DAMAGED = "v2v.errors.SourceError: "
 
 
 @contextmanager
 def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     """Open the image of a disk; see inspect_image, which tells what is checked and raised."""
-    if disk.member is None:
-        yield inspect_image(disk, folder, trust=trust)
+    if disk.member is not None:
+        archive = folder / disk.path
+        with _in_archive(archive, disk.member, disk.virtual_bytes or 0) as image:
+            yield image
         return
-    with _served(folder / disk.path, disk.member, disk.virtual_bytes or 0) as image:
+    image = inspect_image(disk, folder, trust=trust)
+    if not any(link.format is DiskFormat.vpc and link.backing for link in image.chain()):
         yield image
+        return
+    with _differencing(image) as whole:
+        yield whole
 
 
 @contextmanager
-def _served(archive: Path, member: str, size: int) -> Iterator[Image]:
-    """Serve a disk in an XVA over NBD. Raises SourceError, for what a reader finds damaged too."""
+def _differencing(image: Image) -> Iterator[Image]:
+    """Serve a chain of VHDs as one disk. Raises SourceError where other formats are in it."""
+    chain = tuple(image.chain())
+    if any(link.format is not DiskFormat.vpc for link in chain):
+        raise _unreadable(image.path, "its backing file is a differencing VHD")
+    words = tuple(f"file={link.path}" for link in chain)
+    used = sum(link.allocated_bytes for link in chain)
+    size = image.virtual_bytes
+    with served(words, size, used, lambda said: _unreadable(image.path, said)) as whole:
+        yield whole
+
+
+def _unreadable(path: Path, said: str) -> SourceError:
+    return SourceError(
+        "E-DISK-FORMAT",
+        said if str(path) in said else f"{path}: {said}",
+        hint="merge the snapshots in the hypervisor, and copy the disk again",
+    )
+
+
+@contextmanager
+def _in_archive(archive: Path, member: str, size: int) -> Iterator[Image]:
+    """Serve a disk in an XVA. Raises SourceError, for what a reader finds damaged too."""
     found = xva.disks(archive).get(member, xva.XvaDisk())
-    used = sum(block.content.size for block in found.blocks.values())
     if any(number * xva.BLOCK >= size for number in found.blocks):
-        raise SourceError(
-            "E-XVA-DAMAGED",
-            f"{archive}: {member} has data behind its end, {size} bytes",
-            hint="export the guest once more, and copy it again",
-        )
-    with scratch("v2v-xva-") as folder:
-        socket, log = folder / "nbd", folder / "log"
-        argv = (
-            *("nbdkit", "--foreground", "--exit-with-parent", "--readonly", "--unix", socket),
-            *("python", _PLUGIN, f"file={archive}", f"disk={member}", f"size={size}"),
-            f"path={':'.join(filter(None, (str(_PLUGIN.parents[2]), *sys.path)))}",
-        )
-        with running(*argv, stderr=log) as server:
-            deadline = time.monotonic() + _SECONDS
-            while not socket.is_socket():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise _failed(archive, log)
-                time.sleep(0.02)
-            try:
-                yield Image(socket, DiskFormat.raw, size, used)
-            except V2VError as error:
-                if not _said(log):
-                    raise
-                raise _failed(archive, log) from error
+        raise _damaged(archive, f"{member} has data behind its end, {size} bytes")
+    used = sum(block.content.size for block in found.blocks.values())
+    words = (f"file={archive}", f"disk={member}")
+    with served(words, size, used, lambda said: _damaged(archive, said)) as image:
+        yield image
 
 
-def _said(log: Path) -> str:
-    """Return what the server found damaged, if anything."""
-    lines = log.read_text(errors="replace").splitlines()
-    return next((line.partition(_DAMAGED)[2] for line in lines if _DAMAGED in line), "")
-
-
-def _failed(archive: Path, log: Path) -> SourceError:
-    said = _said(log) or log.read_text(errors="replace").strip()[-300:]
+def _damaged(archive: Path, said: str) -> SourceError:
     return SourceError(
         "E-XVA-DAMAGED",
         said if str(archive) in said else f"{archive}: {said}",

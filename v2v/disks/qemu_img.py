@@ -64,6 +64,8 @@ def blockdev(image: Image, *, spell_all: bool = True) -> Node:
     ``spell_all``, names are left to QEMU where they lead to the same file in the same format.
     """
     node: Node = {"driver": image.format, "file": _file(image.path)}
+    if image.format is DiskFormat.vpc:
+        node["force_size_calc"] = "current_size"  # as read_layout does
     for extent, part in image.parts:
         if part.format is not DiskFormat.raw:  # its file is named by the descriptor
             inner = blockdev(part, spell_all=spell_all)

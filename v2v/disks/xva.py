@@ -113,23 +113,38 @@ def _add(disk: XvaDisk, number: int, member: Member, where: str, is_sum: bool) -
     disk.blocks[number] = Block(member)
 
 
-def content(file: BinaryIO, block: Block) -> bytes:
-    """Return a block's content, which its checksum is true of; several may be read at once.
+class XvaBlocks:
+    """The blocks of a disk in an archive, each compared with its checksum as it is read."""
 
-    Raises SourceError.
-    """
-    data = os.pread(file.fileno(), block.content.size, block.content.offset)
-    if block.sum is not None:
-        said = os.pread(file.fileno(), block.sum.size, block.sum.offset)
-        told = said.decode("ascii", "replace").strip()
-        made = (
-            f"{xxhash.xxh64_intdigest(data):016X}"
-            if block.sum.name.endswith(".xxhash")
-            else hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        )
-        if told.lower() != made.lower():
-            raise _damaged(file.name, f"{block.content.name} is not what its checksum says")
-    return data
+    block_bytes = BLOCK
+
+    def __init__(self, archive: Path, disk: str) -> None:
+        self._blocks = disks(archive)[disk].blocks
+        self._file = archive.open("rb")
+
+    def __contains__(self, number: object) -> bool:
+        """Tell whether the archive has the block."""
+        return number in self._blocks
+
+    def read(self, number: int) -> bytes:
+        """Return a block. Raises SourceError if its checksum is not true of it."""
+        block = self._blocks[number]
+        data = self._pread(block.content)
+        if block.sum is not None:
+            told = self._pread(block.sum).decode("ascii", "replace").strip()
+            made = (
+                f"{xxhash.xxh64_intdigest(data):016x}"
+                if block.sum.name.endswith(".xxhash")
+                else hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            )
+            if told.lower() != made:
+                raise _damaged(
+                    self._file.name, f"{block.content.name} is not what its checksum says"
+                )
+        return data
+
+    def _pread(self, member: Member) -> bytes:
+        return os.pread(self._file.fileno(), member.size, member.offset)
 
 
 def _damaged(where: str, what: str) -> SourceError:

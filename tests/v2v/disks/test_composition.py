@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.xva import blocks, pack
 from v2v.disks.composition import Part, compose
 from v2v.disks.image import Image, inspect_image
+from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import create_overlay, first_bytes
 from v2v.errors import SourceError
 from v2v.guest.layout import boot_area, mbr_partitions
@@ -55,6 +57,15 @@ def test_each_image_is_a_partition_under_its_number(tmp_path: Path, format: Disk
     assert data[MIB : MIB + 2048] == b"swap" * 512
     assert data[2 * MIB : 2 * MIB + 2048] == b"root" * 512
     assert boot_area(data[: 34 * 512]) == BootArea(1, 2047)
+
+
+def test_a_disk_in_an_archive_is_a_partition_too(tmp_path: Path) -> None:
+    data = b"root" * MIB
+    path = pack(tmp_path / "export.xva", blocks("Ref:7", data))
+    disk = Disk(str(path), DiskFormat.raw, virtual_bytes=len(data), member="Ref:7")
+    with open_image(disk, tmp_path, trust=False) as served:
+        composed = compose([Part(1, served, 0x83)], tmp_path, "xvda", 1)
+        assert read(composed, tmp_path)[MIB:] == data
 
 
 def test_a_size_that_is_no_round_one_is_filled_up(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Serves a disk of an XVA over NBD: a script for nbdkit's Python plugin, nbdkit-python-plugin(3).
+"""Serves a disk that QEMU cannot read over NBD: a script for nbdkit-python-plugin(3).
 
 It runs in nbdkit's own Python, to which ``path=`` says where v2v and its libraries are.
 """
@@ -7,19 +7,26 @@ It runs in nbdkit's own Python, to which ``path=`` says where v2v and its librar
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import nbdkit
 
+if TYPE_CHECKING:
+    from v2v.disks.blocks import Blocks
+
 API_VERSION = 2
 _told: dict[str, str] = {}
+_files: list[Path] = []
 
 
 def config(key: str, value: str) -> None:
-    """Take file=, disk=, size= and path=."""
-    _told[key] = value
+    """Take file= (several of a chain, the uppermost first), disk= of an XVA, size= and path=."""
+    if key == "file":
+        _files.append(Path(value))
+    else:
+        _told[key] = value
 
 
 def config_complete() -> None:
@@ -30,19 +37,20 @@ def thread_model() -> int:
     return int(nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS)
 
 
+def _blocks() -> Blocks:
+    from v2v.disks.vhd_chain import VhdBlocks
+    from v2v.disks.xva import XvaBlocks
+
+    return XvaBlocks(_files[0], _told["disk"]) if "disk" in _told else VhdBlocks(_files)
+
+
 class _Handle:
-    """An archive that is open, and the block that is likely to be read next."""
+    """A disk that is open, and the block that is likely to be read next."""
 
     def __init__(self) -> None:
-        from pathlib import Path
-
-        from v2v.disks import xva
-
         self.size = int(_told["size"])
-        self.block: int = xva.BLOCK
-        self.disk = xva.disks(Path(_told["file"]))[_told["disk"]]
-        self._file: BinaryIO = Path(_told["file"]).open("rb")  # noqa: SIM115 (as long as nbdkit)
-        self._content: Callable[[BinaryIO, Any], bytes] = xva.content
+        self.blocks = _blocks()
+        self.block = self.blocks.block_bytes
         self._last: tuple[int, bytes] = (-1, b"")
         self._ahead: dict[int, Future[bytes]] = {}
         self._threads = ThreadPoolExecutor(1)
@@ -53,15 +61,14 @@ class _Handle:
         if last != number:
             ahead = self._ahead.pop(number, None)
             self._ahead.clear()
-            data = self._verified(number) if ahead is None else ahead.result()
+            data = self._filled(number) if ahead is None else ahead.result()
             self._last = number, data
-            if number + 1 in self.disk.blocks:
-                self._ahead[number + 1] = self._threads.submit(self._verified, number + 1)
+            if number + 1 in self.blocks:
+                self._ahead[number + 1] = self._threads.submit(self._filled, number + 1)
         return data
 
-    def _verified(self, number: int) -> bytes:
-        block = self.disk.blocks.get(number)
-        data = b"" if block is None else self._content(self._file, block)
+    def _filled(self, number: int) -> bytes:
+        data = self.blocks.read(number) if number in self.blocks else b""
         return data.ljust(self.block, b"\0")
 
 
@@ -89,10 +96,10 @@ def can_extents(handle: _Handle) -> bool:
 def extents(handle: _Handle, count: int, offset: int, flags: int) -> list[tuple[int, int, int]]:
     """Return the piece at an offset, with data or without; nbdkit asks again for what follows."""
     first = offset // handle.block
-    data = first in handle.disk.blocks
+    data = first in handle.blocks
     end = min(offset + count, handle.size)
     number = first + 1
-    while number * handle.block < end and (number in handle.disk.blocks) is data:
+    while number * handle.block < end and (number in handle.blocks) is data:
         number += 1
     kind = 0 if data else nbdkit.EXTENT_HOLE | nbdkit.EXTENT_ZERO
     return [(offset, min(number * handle.block, end) - offset, kind)]
