@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 API_VERSION = 2
 _told: dict[str, str] = {}
 _files: list[Path] = []
+_opened: list[Blocks] = []  # the one disk, for all connections
 
 
 def config(key: str, value: str) -> None:
@@ -37,19 +38,21 @@ def thread_model() -> int:
     return int(nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS)
 
 
-def _blocks() -> Blocks:
+def get_ready() -> None:
+    """Read the headers, once; what is wrong with them ends the server before it serves."""
     from v2v.disks.vhd_chain import VhdBlocks
     from v2v.disks.xva import XvaBlocks
 
-    return XvaBlocks(_files[0], _told["disk"]) if "disk" in _told else VhdBlocks(_files)
+    disk = XvaBlocks(_files[0], _told["disk"]) if "disk" in _told else VhdBlocks(_files)
+    _opened.append(disk)
 
 
 class _Handle:
-    """A disk that is open, and the block that is likely to be read next."""
+    """A connection, and the block that it is likely to read next."""
 
     def __init__(self) -> None:
         self.size = int(_told["size"])
-        self.blocks = _blocks()
+        (self.blocks,) = _opened
         self.block = self.blocks.block_bytes
         self._last: tuple[int, bytes] = (-1, b"")
         self._ahead: dict[int, Future[bytes]] = {}

@@ -38,15 +38,14 @@ def _differencing(image: Image) -> Iterator[Image]:
         raise _unreadable(image.path, "its backing file is a differencing VHD")
     words = tuple(f"file={link.path}" for link in chain)
     used = sum(link.allocated_bytes for link in chain)
-    size = image.virtual_bytes
-    with served(words, size, used, lambda said: _unreadable(image.path, said)) as whole:
+    with served(image.path, words, image.virtual_bytes, used, _unreadable) as whole:
         yield whole
 
 
 def _unreadable(path: Path, said: str) -> SourceError:
     return SourceError(
         "E-DISK-FORMAT",
-        said if str(path) in said else f"{path}: {said}",
+        f"{path}: {said}",
         hint="merge the snapshots in the hypervisor, and copy the disk again",
     )
 
@@ -54,18 +53,10 @@ def _unreadable(path: Path, said: str) -> SourceError:
 @contextmanager
 def _in_archive(archive: Path, member: str, size: int) -> Iterator[Image]:
     """Serve a disk in an XVA. Raises SourceError, for what a reader finds damaged too."""
-    found = xva.disks(archive).get(member, xva.XvaDisk())
-    if any(number * xva.BLOCK >= size for number in found.blocks):
-        raise _damaged(archive, f"{member} has data behind its end, {size} bytes")
-    used = sum(block.content.size for block in found.blocks.values())
+    blocks = xva.disks(archive).get(member, {})
+    if any(number * xva.BLOCK >= size for number in blocks):
+        raise xva.damaged(archive, f"{member} has data behind its end, {size} bytes")
+    used = sum(block.content.size for block in blocks.values())
     words = (f"file={archive}", f"disk={member}")
-    with served(words, size, used, lambda said: _damaged(archive, said)) as image:
+    with served(archive, words, size, used, xva.damaged) as image:
         yield image
-
-
-def _damaged(archive: Path, said: str) -> SourceError:
-    return SourceError(
-        "E-XVA-DAMAGED",
-        said if str(archive) in said else f"{archive}: {said}",
-        hint="export the guest once more, and copy it again",
-    )

@@ -22,11 +22,15 @@ _RAISED = "v2v.errors.SourceError: "
 
 @contextmanager
 def served(
-    words: tuple[str, ...], size: int, used: int, failed: Callable[[str], SourceError]
+    path: Path,
+    words: tuple[str, ...],
+    size: int,
+    used: int,
+    failed: Callable[[Path, str], SourceError],
 ) -> Iterator[Image]:
-    """Serve what ``words`` tell the plugin for as long as the block lasts.
+    """Serve a disk in ``path``, of which ``words`` tell the plugin, for as long as the block lasts.
 
-    What a reader finds damaged ends the block as ``failed`` makes it an error.
+    What a reader finds damaged ends the block as the error that ``failed`` makes of path and fact.
     """
     with scratch("v2v-served-") as folder:
         socket, log = folder / "nbd", folder / "log"
@@ -38,18 +42,20 @@ def served(
             deadline = time.monotonic() + _SECONDS
             while not socket.is_socket():
                 if server.poll() is not None or time.monotonic() > deadline:
-                    raise failed(_said(log) or log.read_text(errors="replace").strip()[-300:])
+                    last = log.read_text(errors="replace").strip()[-300:]
+                    raise failed(path, _said(log, path) or last)
                 time.sleep(0.02)
             try:
                 yield Image(socket, DiskFormat.raw, size, used)
             except V2VError as error:
-                said = _said(log)
+                said = _said(log, path)
                 if not said:
                     raise
-                raise failed(said) from error
+                raise failed(path, said) from error
 
 
-def _said(log: Path) -> str:
-    """Return what the server found damaged, if anything."""
+def _said(log: Path, path: Path) -> str:
+    """Return what the server found damaged in ``path``, if anything."""
     lines = log.read_text(errors="replace").splitlines()
-    return next((line.partition(_RAISED)[2] for line in lines if _RAISED in line), "")
+    said = next((line.partition(_RAISED)[2] for line in lines if _RAISED in line), "")
+    return said.removeprefix(f"{path}: ")

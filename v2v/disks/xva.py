@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,14 +45,7 @@ class Block:
     sum: Member | None = None  # the one behind it
 
 
-@dataclass(slots=True)
-class XvaDisk:
-    """The blocks of a disk by their numbers."""
-
-    blocks: dict[int, Block] = field(default_factory=dict)
-
-
-def members(file: BinaryIO, where: str) -> Iterator[Member]:
+def members(file: BinaryIO, where: Path) -> Iterator[Member]:
     """Yield the members of an archive, whose content is not read. Raises SourceError."""
     at = 0
     end = file.seek(0, 2)
@@ -64,53 +57,53 @@ def members(file: BinaryIO, where: str) -> Iterator[Member]:
         name, size = _header(header, where, at)
         at += _HEADER
         if at + size > end:
-            raise _damaged(where, f"{name} is cut off")
+            raise damaged(where, f"{name} is cut off")
         yield Member(name, at, size)
         at += -(-size // _HEADER) * _HEADER
-    raise _damaged(where, "the archive has no end, it was not copied as a whole")
+    raise damaged(where, "the archive has no end, it was not copied as a whole")
 
 
-def _header(header: bytes, where: str, at: int) -> tuple[str, int]:
+def _header(header: bytes, where: Path, at: int) -> tuple[str, int]:
     """Return name and size in a header of tar (POSIX.1-1988 ustar)."""
     try:
         name = header[:100].partition(b"\0")[0].decode("ascii")
         size = int(header[124:136].strip(b" \0") or b"0", 8)
         told = int(header[148:156].strip(b" \0") or b"0", 8)
     except ValueError as error:
-        raise _damaged(where, f"byte {at} is no member of a tar file") from error
+        raise damaged(where, f"byte {at} is no member of a tar file") from error
     if told != sum(header) - sum(header[148:156]) + 8 * 0x20:
-        raise _damaged(where, f"byte {at} is no member of a tar file")
+        raise damaged(where, f"byte {at} is no member of a tar file")
     return name, size
 
 
-def disks(path: Path) -> Mapping[str, XvaDisk]:
-    """Return the disks in an archive by their references. Raises SourceError."""
-    found: dict[str, XvaDisk] = {}
+def disks(path: Path) -> Mapping[str, Mapping[int, Block]]:
+    """Return the blocks of each disk in an archive, by reference and number. Raises SourceError."""
+    found: dict[str, dict[int, Block]] = {}
     try:
         with path.open("rb") as file:
-            for member in members(file, str(path)):
+            for member in members(file, path):
                 match = _MEMBER.fullmatch(member.name)
                 if match is not None:
-                    disk = found.setdefault(match["disk"], XvaDisk())
-                    _add(disk, int(match["number"]), member, str(path), bool(match["sum"]))
+                    blocks = found.setdefault(match["disk"], {})
+                    _add(blocks, int(match["number"]), member, path, bool(match["sum"]))
     except OSError as error:
         raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
     return found
 
 
-def _add(disk: XvaDisk, number: int, member: Member, where: str, is_sum: bool) -> None:
+def _add(blocks: dict[int, Block], number: int, member: Member, where: Path, is_sum: bool) -> None:
     if is_sum:
-        block = disk.blocks.get(number)
+        block = blocks.get(number)
         if block is not None and member.size <= _MAX_SUM:
             block.sum = member
         return
     if member.size > BLOCK:
-        raise _damaged(where, f"{member.name} is larger than 1 MiB")
+        raise damaged(where, f"{member.name} is larger than 1 MiB")
     if member.size == 0:  # sent to keep the connection alive
         return
-    if number in disk.blocks:
-        raise _damaged(where, f"{member.name} is there twice")
-    disk.blocks[number] = Block(member)
+    if number in blocks:
+        raise damaged(where, f"{member.name} is there twice")
+    blocks[number] = Block(member)
 
 
 class XvaBlocks:
@@ -119,7 +112,8 @@ class XvaBlocks:
     block_bytes = BLOCK
 
     def __init__(self, archive: Path, disk: str) -> None:
-        self._blocks = disks(archive)[disk].blocks
+        self._archive = archive
+        self._blocks = disks(archive)[disk]
         self._file = archive.open("rb")
 
     def __contains__(self, number: object) -> bool:
@@ -138,16 +132,15 @@ class XvaBlocks:
                 else hashlib.sha1(data, usedforsecurity=False).hexdigest()
             )
             if told.lower() != made:
-                raise _damaged(
-                    self._file.name, f"{block.content.name} is not what its checksum says"
-                )
+                raise damaged(self._archive, f"{block.content.name} is not what its checksum says")
         return data
 
     def _pread(self, member: Member) -> bytes:
         return os.pread(self._file.fileno(), member.size, member.offset)
 
 
-def _damaged(where: str, what: str) -> SourceError:
+def damaged(where: Path, what: str) -> SourceError:
+    """Return the error for an archive that is not as it was written."""
     return SourceError(
         "E-XVA-DAMAGED", f"{where}: {what}", hint="export the guest once more, and copy it again"
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from v2v.errors import SourceError
 
@@ -13,6 +15,20 @@ _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:-])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1
 _FILE_SUFFIX = re.compile(
     r"(?:\.(?:img|ova|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|cfg|xml)|-sda)\Z"
 )
+
+Guest = TypeVar("Guest")
+
+
+def only_guest(guests: Sequence[tuple[str, Guest]], where: str, hint: str) -> Guest:
+    """Return the one guest of a file, given with names. Raises SourceError for none or several."""
+    if len(guests) != 1:
+        names = ", ".join(name or "?" for name, _ in guests)
+        raise SourceError(
+            "E-SOURCE-MANY",
+            f"{where}: has {len(guests)} guests ({names})" if guests else f"{where}: has no guest",
+            hint=hint,
+        )
+    return guests[0][1]
 
 
 def mac_address(text: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import Never, TypeAlias
 from v2v.errors import SourceError
 from v2v.model import Machine
 from v2v.sources import config_file, xl
+from v2v.sources.identity import only_guest
 from v2v.sources.xl_syntax import Config, Setting, Value
 
 name = "sxp"
@@ -55,14 +56,9 @@ def read(paths: Sequence[Path]) -> Machine:
 def parse(text: str, path: Path) -> Machine:
     """Return the one guest that a text describes; ``path`` says where it lies."""
     domains = [node for node in nodes(text, str(path)) if _kind(node) in ("domain", "vm")]
-    if len(domains) != 1:
-        names = ", ".join(_text(domain, "name") or "?" for domain in domains)
-        raise SourceError(
-            "E-SOURCE-MANY",
-            f"{path}: has {len(domains)} guests ({names})" if domains else f"{path}: has no guest",
-            hint="write each into a file of its own: xm list -l NAME",
-        )
-    return xl.machine(_config(domains[0], str(path)), path, name)
+    named = [(_text(domain, "name") or "", domain) for domain in domains]
+    domain = only_guest(named, str(path), "write each into a file of its own: xm list -l NAME")
+    return xl.machine(_config(domain, str(path)), path, name)
 
 
 def nodes(text: str, where: str) -> tuple[Node, ...]:

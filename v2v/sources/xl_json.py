@@ -17,6 +17,7 @@ from typing import TypeAlias
 from v2v.errors import SourceError
 from v2v.model import Machine
 from v2v.sources import config_file, xl
+from v2v.sources.identity import only_guest
 from v2v.sources.xl_syntax import Config, Setting, Value
 
 name = "xl-json"
@@ -73,16 +74,10 @@ def parse(text: str, path: Path) -> Machine:
         for domain in (listed if isinstance(listed, list) else [listed])
         if isinstance(domain, dict)
     ]
-    guests = [domain for domain in domains if _text(_object(domain.get("c_info")), "name")]
-    guests = [domain for domain in guests if _name(domain) != "Domain-0"]
-    if len(guests) != 1:
-        names = ", ".join(map(_name, guests))
-        raise SourceError(
-            "E-SOURCE-MANY",
-            f"{path}: has {len(guests)} guests ({names})" if guests else f"{path}: has no guest",
-            hint="write each into a file of its own: xl list -l NAME",
-        )
-    return xl.machine(_config(guests[0], str(path)), path, name)
+    named = [(_name(domain), domain) for domain in domains]
+    guests = [(called, domain) for called, domain in named if called not in ("", "Domain-0")]
+    guest = only_guest(guests, str(path), "write each into a file of its own: xl list -l NAME")
+    return xl.machine(_config(guest, str(path)), path, name)
 
 
 def _name(domain: Object) -> str:

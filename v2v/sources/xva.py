@@ -31,7 +31,7 @@ from v2v.model import (
     RemovableKind,
 )
 from v2v.sources import xen
-from v2v.sources.identity import mac_address, uuid_text
+from v2v.sources.identity import mac_address, only_guest, uuid_text
 from v2v.sources.xml import parse as parse_xml
 
 name = "xva"
@@ -70,7 +70,7 @@ def read(paths: Sequence[Path]) -> Machine:
     (path,) = paths
     try:
         with path.open("rb") as file:
-            first = next(xva.members(file, str(path)))
+            first = next(xva.members(file, path))
             if first.size > _MAX_XML:
                 raise SourceError("E-SOURCE-SIZE", f"{path}: ova.xml has {first.size} bytes")
             file.seek(first.offset)
@@ -148,17 +148,12 @@ def _machine(objects: _Objects) -> tuple[str, Record]:
         if _text(record, "is_a_snapshot") != "1" and _text(record, "is_control_domain") != "1"
     }
     own = {key: record for key, record in found.items() if _text(record, "is_a_template") != "1"}
-    found = own or found
-    if len(found) != 1:
-        names = ", ".join(_text(record, "name_label") for record in found.values())
-        raise SourceError(
-            "E-SOURCE-MANY",
-            f"{objects.where}: has {len(found)} guests ({names})"
-            if found
-            else f"{objects.where}: has no guest",
-            hint="export each guest into a file of its own: xe vm-export vm=NAME filename=NAME.xva",
-        )
-    return next(iter(found.items()))
+    guests = [
+        (_text(record, "name_label"), (reference, record))
+        for reference, record in (own or found).items()
+    ]
+    hint = "export each guest into a file of its own: xe vm-export vm=NAME filename=NAME.xva"
+    return only_guest(guests, objects.where, hint)
 
 
 def _drives(
