@@ -54,6 +54,10 @@ def _unreadable(path: Path, said: str) -> SourceError:
 def _in_archive(archive: Path, member: str, size: int) -> Iterator[Image]:
     """Serve a disk in an XVA. Raises SourceError, for what a reader finds damaged too."""
     blocks = xva.disks(archive).get(member, {})
+    if not blocks:  # the first and the last one are always there
+        raise xva.damaged(
+            archive, f"there is no data of {member}, the export has its metadata alone"
+        )
     if any(number * xva.BLOCK >= size for number in blocks):
         raise xva.damaged(archive, f"{member} has data behind its end, {size} bytes")
     used = sum(block.content.size for block in blocks.values())

@@ -70,7 +70,9 @@ def read(paths: Sequence[Path]) -> Machine:
     (path,) = paths
     try:
         with path.open("rb") as file:
-            first = next(xva.members(file, path))
+            first = next(xva.members(file, path), None)
+            if first is None:
+                raise xva.damaged(path, "the archive is empty")
             if first.size > _MAX_XML:
                 raise SourceError("E-SOURCE-SIZE", f"{path}: ova.xml has {first.size} bytes")
             file.seek(first.offset)

@@ -109,6 +109,13 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
         copied(path)
 
 
+def test_an_export_of_metadata_alone_is_no_empty_disk(tmp_path: Path) -> None:
+    path = pack(tmp_path / "export.xva", [("ova.xml", b"-"), *blocks("Ref:8", CONTENT)])
+    with pytest.raises(SourceError, match="no data of Ref:7") as caught:
+        copied(path)
+    assert caught.value.finding.code == "E-XVA-DAMAGED"
+
+
 def test_names_that_are_no_block_are_passed_over(tmp_path: Path) -> None:
     strange = [("../../etc/passwd", b"x"), (f"{REF}/-1", b"x"), ("Ref:7/0000000a", b"x")]
     image = copied(pack(tmp_path / "export.xva", [*strange, *blocks(REF, CONTENT)]))

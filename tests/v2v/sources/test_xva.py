@@ -32,6 +32,12 @@ def test_a_file_is_known_by_its_first_member(tmp_path: Path) -> None:
     assert (found.kind, found.name, found.folder) == ("xva", "guest", tmp_path)
 
 
+def test_an_archive_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="the archive is empty") as caught:
+        read([pack(tmp_path / "export", [])], "xva")
+    assert caught.value.finding.code == "E-XVA-DAMAGED"
+
+
 def test_a_paravirtualised_guest() -> None:
     found = machine(*guest({"name_label": "web"}, TWO), *network("00:16:3e:00:00:07"))
     assert (found.name, found.memory_bytes, found.vcpus) == ("web", 1 << 30, 2)
