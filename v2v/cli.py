@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must
     from v2v.options import Options
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
-SOURCE_KINDS = ("xl", "vmx", "libvirt", "disk")
+# Of v2v.sources, which takes longer to import than a line of help may.
+SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "libvirt", "disk")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 import v2v
+from v2v import cli
 from v2v.cli import main
 from v2v.errors import Finding
 from v2v.observer import JsonLines, Observer, Stopwatch, Terminal
+from v2v.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent.parent
 XL = ROOT / "fixtures/xl"
@@ -214,3 +216,7 @@ def test_the_stopwatch_adds_up_stages_and_passes_events_on() -> None:
         clock.stage("a", "")
     assert heard == ["a", "b", "a"]
     assert list(clock.seconds) == ["a", "b"]
+
+
+def test_every_kind_of_source_can_be_named() -> None:
+    assert tuple(source.name for source in SOURCES) == cli.SOURCE_KINDS
