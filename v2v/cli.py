@@ -17,174 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from v2v.arguments import parser
 from v2v.errors import BlockedError, ConfigError, Finding, V2VError
-from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
-from v2v.version import VERSION
+from v2v.model import DiskFormat, InitramfsMode
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
     from v2v.observer import Observer
     from v2v.options import Options
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
-# Of v2v.sources, which takes longer to import than a line of help may.
-SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "libvirt", "disk")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; options keep virt-v2v's names."""
-    top = argparse.ArgumentParser(
-        prog="v2v",
-        description="Convert virtual machines from Xen and VMware to KVM.",
-        allow_abbrev=False,
-    )
-    top.add_argument("-V", "--version", action="version", version=f"v2v {VERSION}")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    convert = verbs.add_parser(
-        "convert", help="convert a guest", description="Convert a guest.", allow_abbrev=False
-    )
-    _add_source(convert)
-    _add_conversion(convert)
-    _add_target(convert)
-    convert.add_argument("--strict", action="store_true", help="exit with 3 if there are warnings")
-    convert.add_argument(
-        "--machine-readable", metavar="TO", nargs="?", const="stream:stdout",
-        help="progress as JSON lines, to stream:stdout (default), stream:stderr, fd:N or file:PATH",
-    )  # fmt: skip
-    _add_talk(convert)
-    report = verbs.add_parser(
-        "report", help="say what a conversion would do",
-        description="Say what a conversion would do. Nothing is written anywhere.",
-        allow_abbrev=False,
-    )  # fmt: skip
-    _add_source(report)
-    _add_conversion(report)
-    _add_target(report)
-    report.add_argument("--format", choices=("text", "json"), default="text")
-    report.add_argument(
-        "--source-only", action="store_true",
-        help="read the configuration alone; the disks may be absent",
-    )  # fmt: skip
-    _add_talk(report)
-    verify = verbs.add_parser(
-        "verify", help="prove that a domain boots",
-        description="Boot a libvirt domain on throw-away overlays and collect evidence.",
-        allow_abbrev=False,
-    )  # fmt: skip
-    verify.add_argument("domain", type=Path, metavar="DOMAIN.xml")
-    verify.add_argument("--timeout", type=_seconds, default=300.0, metavar="S", help="seconds")
-    verify.add_argument("--format", choices=("text", "json"), default="text")
-    _add_talk(verify)
-    drivers = verbs.add_parser(
-        "drivers", help="look into the drivers for Windows",
-        description="Print which drivers for which Windows are found.", allow_abbrev=False,
-    )  # fmt: skip
-    drivers.add_argument("what", choices=("list",), metavar="list")
-    _add_medium(drivers)
-    drivers.add_argument("--format", choices=("text", "json"), default="text")
-    _add_talk(drivers)
-    return top
-
-
-def _add_medium(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--virtio-win", type=Path, metavar="PATH",
-        help="virtio-win.iso, or a folder with its content: drivers for Windows guests",
-    )  # fmt: skip
-
-
-def _add_source(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "source", nargs="+", type=Path, metavar="SOURCE", help="a configuration, or disk images"
-    )
-    verb.add_argument(
-        "-i", "--input", choices=SOURCE_KINDS, help="kind of the source (default: from its content)"
-    )
-    verb.add_argument(
-        "-if", "--input-format", type=DiskFormat, choices=tuple(DiskFormat), metavar="FORMAT",
-        help="format of the disk images given as SOURCE",
-    )  # fmt: skip
-    verb.add_argument(
-        "--map-path", action="append", default=[], metavar="FROM=TO",
-        help="the source host's files below FROM are below TO on this host; repeatable",
-    )  # fmt: skip
-    verb.add_argument(
-        "--trust-image", action="store_true",
-        help="let images refer to files outside of the guest's folder",
-    )  # fmt: skip
-
-
-def _add_conversion(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--root", metavar="DEVICE", help="the system to convert where there are several, or 'first'"
-    )
-    verb.add_argument(
-        "--key", action="append", default=[], metavar="ID:key:STRING|ID:file:PATH",
-        help="a key of an encrypted volume (LUKS, BitLocker); ID is its device, its UUID, or 'all'",
-    )  # fmt: skip
-    verb.add_argument(
-        "--no-fsck", action="store_true", help="do not check the guest's file systems"
-    )
-    verb.add_argument(
-        "--initramfs", type=InitramfsMode, choices=tuple(InitramfsMode),
-        default=InitramfsMode.auto, help="how drivers get into the initramfs (default: auto)",
-    )  # fmt: skip
-    _add_medium(verb)
-    verb.add_argument(
-        "--block-driver", type=BlockDriver, choices=tuple(BlockDriver),
-        default=BlockDriver.virtio_blk,
-        help="kind of disk for Windows guests (default: virtio-blk)",
-    )  # fmt: skip
-    verb.add_argument(
-        "--no-guest-code", action="store_true",
-        help="run no program of the guest; what needs one is an error",
-    )  # fmt: skip
-    verb.add_argument(
-        "--no-fstrim", action="store_true", help="copy the unused blocks of file systems too"
-    )
-    verb.add_argument(
-        "-n", "--network", action="append", default=[], metavar="IN:OUT",
-        help="map a network; OUT alone maps all",
-    )  # fmt: skip
-    verb.add_argument(
-        "-b", "--bridge", action="append", default=[], metavar="IN:OUT",
-        help="map a bridge; OUT alone maps all",
-    )  # fmt: skip
-    verb.add_argument(
-        "--mac", action="append", default=[], metavar="MAC:KIND:OUT",
-        help="connect the NIC with this MAC to a network or a bridge,"
-        " or give it an address: MAC:ip:ADDR[,GW[,LEN[,NS...]]]",
-    )  # fmt: skip
-
-
-def _add_target(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-o", "--output", choices=("local", "null"), default="local")
-    verb.add_argument(
-        "-os", "--output-storage", type=Path, metavar="DIR",
-        help="folder for the result (default: the current one)",
-    )  # fmt: skip
-    verb.add_argument(
-        "-of", "--output-format", choices=("qcow2", "raw"), default="qcow2",
-        help="format of the images (default: qcow2)",
-    )  # fmt: skip
-    verb.add_argument(
-        "-oa", "--output-allocation", type=Allocation, choices=tuple(Allocation),
-        default=Allocation.sparse,
-    )  # fmt: skip
-    verb.add_argument("-on", "--output-name", metavar="NAME", help="a new name for the guest")
-
-
-def _add_talk(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
-    verb.add_argument(
-        "-v", "--verbose", action="count", default=0, help="diffs in reports; twice: debugging"
-    )
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 86400:
-        raise argparse.ArgumentTypeError("must be more than 0 and less than a day")
-    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -193,7 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verbose > 1:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as at Ctrl-C
-    verbs = {"convert": _convert, "report": _report, "verify": _verify, "drivers": _drivers}
+    verbs = {
+        "convert": _convert,
+        "report": _report,
+        "verify": _verify,
+        "drivers": _drivers,
+        "list": _list,
+    }
     try:
         status = verbs[args.verb](args)
         sys.stdout.flush()
@@ -240,6 +87,8 @@ def _options(args: argparse.Namespace) -> Options:
         input_kind=args.input,
         input_format=args.input_format,
         path_maps=parse_maps(args.map_path),
+        ssh_config=_ssh_config(args),
+        allow_running=args.allow_running,
         trust_image=args.trust_image,
         root=args.root,
         keys=parse_keys(args.key),
@@ -256,6 +105,19 @@ def _options(args: argparse.Namespace) -> Options:
         allocation=args.output_allocation,
         name=args.output_name,
     )
+
+
+def _ssh_config(args: argparse.Namespace) -> Path | None:
+    """Return the file that -io ssh-config=FILE names."""
+    found = None
+    for option in args.input_option:
+        key, _, value = option.partition("=")
+        if key != "ssh-config" or not value:
+            raise ConfigError(
+                "E-USAGE", f"-io {option}: there is no such option", hint="-io ssh-config=FILE"
+            )
+        found = Path(value).absolute()
+    return found
 
 
 def _observer(args: argparse.Namespace) -> Observer:
@@ -351,4 +213,16 @@ def _drivers(args: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([row.to_json() for row in found], indent=2) + "\n")
     else:
         sys.stdout.write("".join(row.to_text() for row in found))
+    return DONE
+
+
+def _list(args: argparse.Namespace) -> int:
+    from v2v.listing import to_csv, to_json, to_text
+    from v2v.sources import listed
+
+    found, findings = listed(args.address, _ssh_config(args))
+    for finding in findings:
+        sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")
+    shape = {"text": to_text, "csv": to_csv, "json": to_json}[args.format]
+    sys.stdout.write(shape(found))
     return DONE

@@ -16,16 +16,18 @@ from v2v.disks.opening import open_image
 from v2v.disks.scratch import scratch
 from v2v.disks.space import estimate
 from v2v.errors import Finding, SourceError, TargetError
-from v2v.model import Allocation, Machine, TargetDisk
+from v2v.hosts.remote_file import fetched
+from v2v.model import Allocation, BootMethod, Disk, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
 from v2v.observer import Observer
 from v2v.options import Options
 from v2v.partitioning import arrange
 from v2v.path_maps import mapped
 from v2v.sources import read
+from v2v.stillness import held, looked_at, refused
 from v2v.targets import Target, open_target
 
-Source = str | Path | Sequence[str | Path]  # a configuration, or the images of one guest
+Source = str | Path | Sequence[str | Path]  # an address, a configuration, images of one guest
 
 
 @dataclass(slots=True)
@@ -55,16 +57,16 @@ class Job:
     disks: tuple[TargetDisk, ...]
 
 
-def paths_of(source: Source) -> tuple[Path, ...]:
-    """Return a source as paths."""
-    return (Path(source),) if isinstance(source, str | Path) else tuple(map(Path, source))
+def parts_of(source: Source) -> tuple[str | Path, ...]:
+    """Return what a source is given by."""
+    return (source,) if isinstance(source, str | Path) else tuple(source)
 
 
 def read_source(source: Source, options: Options, found: Findings) -> Machine:
     """Return the source's machine, its NICs plugged in as the user wants. Raises V2VError."""
-    paths = paths_of(source)
-    found.observer.stage("source", f"Reading {', '.join(map(str, paths))}")
-    machine = read(paths, options.input_kind, options.input_format)
+    given = parts_of(source)
+    found.observer.stage("source", f"Reading {', '.join(map(str, given))}")
+    machine = read(given, options.input_kind, options.input_format, options.ssh_config)
     machine = mapped(machine, options.path_maps)
     nics = map_nics(machine.nics, options.networks)
     found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
@@ -72,12 +74,19 @@ def read_source(source: Source, options: Options, found: Findings) -> Machine:
 
 
 @contextmanager
-def prepared(source: Source, options: Options, found: Findings) -> Iterator[Job]:
-    """Read the source, open its images for as long as the block lasts, and check the target."""
+def prepared(
+    source: Source, options: Options, found: Findings, *, snapshots: bool
+) -> Iterator[Job]:
+    """Read the source, open its images for as long as the block lasts, and check the target.
+
+    ``snapshots`` may be taken on the source's host, of a guest that is running.
+    """
     machine = read_source(source, options, found)
     found.observer.stage("disks", "Checking the disks and the target")
     with ExitStack() as opened:
-        machine, images = _open(machine, options, found, opened)
+        machine = _with_kernel(machine, found, opened)
+        disks = _held(machine, options, found, opened, snapshots=snapshots)
+        machine, images = _open(machine, disks, options, found, opened)
         given = machine
         if images:
             folder = opened.enter_context(scratch("v2v-disks-"))
@@ -92,12 +101,49 @@ def prepared(source: Source, options: Options, found: Findings) -> Iterator[Job]
         yield _planned(given, machine, images, options, found)
 
 
+def _with_kernel(machine: Machine, found: Findings, opened: ExitStack) -> Machine:
+    """Return the machine with the kernel that its host hands to it on this host."""
+    boot = machine.boot
+    if boot is None or boot.host is None or boot.method is not BootMethod.direct:
+        return machine
+    folder = opened.enter_context(scratch("v2v-kernel-"))
+    try:
+        kernel, ramdisk = (
+            path and str(fetched(boot.host, path, folder)) for path in (boot.kernel, boot.ramdisk)
+        )
+    except SourceError as error:
+        found.blockers.append(error.finding)
+        return machine
+    return replace(machine, boot=replace(boot, kernel=kernel, ramdisk=ramdisk, host=None))
+
+
+def _held(
+    machine: Machine, options: Options, found: Findings, opened: ExitStack, *, snapshots: bool
+) -> tuple[Disk, ...]:
+    """Return the disks to read: those of a running guest are held still, or refused."""
+    if not machine.running:
+        return machine.disks
+    if not options.allow_running:
+        found.blockers.append(refused(machine))
+        return machine.disks
+    if not snapshots:
+        found.warn(looked_at(machine))
+        return machine.disks
+    disks, findings = opened.enter_context(held(machine))
+    found.warn(*findings)
+    return disks
+
+
 def _open(
-    machine: Machine, options: Options, found: Findings, opened: ExitStack
+    machine: Machine,
+    disks: Sequence[Disk],
+    options: Options,
+    found: Findings,
+    opened: ExitStack,
 ) -> tuple[Machine, tuple[Image, ...]]:
     """Return the images of all disks, none if any is unusable, and what they say of the disks."""
     images: list[Image] = []
-    for disk in machine.disks:
+    for disk in disks:
         opening = open_image(disk, machine.folder, trust=options.trust_image)
         try:
             images.append(opened.enter_context(opening))
@@ -109,11 +155,11 @@ def _open(
         )
     if len(images) < len(machine.disks):
         return machine, ()
-    disks = tuple(
+    known = tuple(
         replace(disk, format=image.format, virtual_bytes=image.virtual_bytes, wwid=image.wwid)
         for disk, image in zip(machine.disks, images, strict=True)
     )
-    return replace(machine, disks=disks), tuple(images)
+    return replace(machine, disks=known), tuple(images)
 
 
 def _planned(

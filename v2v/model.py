@@ -122,6 +122,19 @@ class Topology:
 
 
 @dataclass(frozen=True, slots=True)
+class Remote:
+    """A host that OpenSSH reaches. The user's own ssh_config(5) counts, unless ``config`` is."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    config: str | None = None  # a file
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+
+@dataclass(frozen=True, slots=True)
 class Boot:
     """How the source hypervisor starts the guest when no firmware of the guest's own does."""
 
@@ -129,6 +142,7 @@ class Boot:
     kernel: str | None = None  # path on the source host
     ramdisk: str | None = None
     cmdline: str | None = None  # root= and extra= joined, as the guest's kernel sees it
+    host: Remote | None = None  # where kernel and ramdisk are; None: on this host
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +156,7 @@ class Disk:
     virtual_bytes: int | None = None
     member: str | None = None  # which of the disks in the archive ``path``
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
+    host: Remote | None = None  # where ``path`` is; None: on this host
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
 
 
@@ -219,6 +234,7 @@ class Machine:
     display: Display | None = None
     sound: str | None = None  # libvirt's model name
     localtime: bool | None = None  # the RTC runs in local time
+    running: bool = False  # or paused: its disks do not hold still
     warnings: tuple[Finding, ...] = ()  # what the reader could not carry over
 
 

@@ -19,6 +19,8 @@ class Options:
     input_kind: str | None = None  # None: from the source's content
     input_format: DiskFormat | None = None
     path_maps: tuple[PathMap, ...] = ()  # where the source host's files are on this host
+    ssh_config: Path | None = None  # of the source's host; None: the user's own
+    allow_running: bool = False  # the guest may be running while its disks are read
     trust_image: bool = False  # images may refer to files outside of the guest's folder
     root: str | None = None  # device of the system to convert, or "first"
     keys: tuple[Key, ...] = ()  # of encrypted volumes

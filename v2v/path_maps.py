@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from v2v.errors import ConfigError, Finding
-from v2v.model import Machine
+from v2v.model import Machine, Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,18 @@ def mapped(machine: Machine, maps: Sequence[PathMap]) -> Machine:
         rest = posixpath.normpath(path)[len(longest.old.rstrip("/")) :]
         return longest.new.rstrip("/") + rest
 
-    disks = tuple(replace(disk, path=moved(disk.path)) for disk in machine.disks)
+    def here(path: str | None, host: Remote | None) -> Remote | None:
+        return host if path is None or moved(path) == path else None
+
+    disks = tuple(
+        replace(disk, path=moved(disk.path), host=here(disk.path, disk.host))
+        for disk in machine.disks
+    )
     boot = machine.boot
     if boot is not None:
         kernel, ramdisk = (path and moved(path) for path in (boot.kernel, boot.ramdisk))
-        boot = replace(boot, kernel=kernel, ramdisk=ramdisk)
+        host = here(boot.kernel, boot.host)
+        boot = replace(boot, kernel=kernel, ramdisk=ramdisk, host=host)
     return replace(
         machine, disks=disks, boot=boot, warnings=(*machine.warnings, *_unused(maps, used))
     )

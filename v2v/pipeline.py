@@ -28,7 +28,7 @@ from v2v.guest.checks import finish
 from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
-from v2v.job import Findings, Job, Source, paths_of, prepared, read_source
+from v2v.job import Findings, Job, Source, parts_of, prepared, read_source
 from v2v.model import Allocation, Capabilities, Guest, Machine
 from v2v.observer import Observer, Stopwatch
 from v2v.options import Options
@@ -42,7 +42,7 @@ def open(source: Source, kind: str | None = None) -> Machine:
 
     Raises SourceError, or ConfigError for a ``kind`` that there is not.
     """
-    return read(paths_of(source), kind)
+    return read(parts_of(source), kind)
 
 
 def plan(
@@ -64,7 +64,7 @@ def plan(
         with clock.running():
             machine = read_source(source, options, found)
         return Report(True, machine, warnings=tuple(found.warnings), timing=clock.seconds)
-    with clock.running(), prepared(source, options, found) as job:
+    with clock.running(), prepared(source, options, found, snapshots=False) as job:
         guest, drafted, calls = None, None, 0
         if job.images:
             with _overlays(job.images) as overlays:
@@ -98,7 +98,7 @@ def convert(
     options = options or Options()
     clock = Stopwatch(observer or Observer())
     found = Findings(clock)
-    with clock.running(), prepared(source, options, found) as job:
+    with clock.running(), prepared(source, options, found, snapshots=True) as job:
         if found.blockers:
             raise BlockedError(found.blockers)
         with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:

@@ -21,7 +21,9 @@ PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "ssh": "openssh-client",
 }
+Child = subprocess.Popen[bytes]
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL for a child of ours
 
 
@@ -55,10 +57,11 @@ def run(*argv: str | Path, text: str | None = None) -> str:
 
 
 @contextmanager
-def running(*argv: str | Path, stderr: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(*argv: str | Path, stderr: Path, stdin: bool = False) -> Iterator[Child]:
     """Start a program and end it when the block is left, however it is left.
 
-    Its standard output is a pipe (binary), its standard error goes to the file ``stderr``.
+    Its standard output is a pipe (binary), its standard error goes to the file ``stderr``. With
+    ``stdin`` its standard input is a pipe too, else it has none.
     Raises MissingProgram.
     """
     args = [str(arg) for arg in argv]
@@ -67,7 +70,7 @@ def running(*argv: str | Path, stderr: Path) -> Iterator[subprocess.Popen[bytes]
         try:
             child = subprocess.Popen(
                 args,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),
@@ -81,7 +84,7 @@ def running(*argv: str | Path, stderr: Path) -> Iterator[subprocess.Popen[bytes]
             _end(child)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
         try:
@@ -89,5 +92,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -25,6 +25,7 @@ def machine_json(machine: Machine) -> dict[str, object]:
         "nics": [_nic(nic) for nic in machine.nics],
         "display": None if machine.display is None else _display(machine.display),
         "sound": machine.sound,
+        "running": machine.running,
     }
 
 
@@ -48,6 +49,7 @@ def _boot(boot: Boot) -> dict[str, object]:
 def _disk(disk: Disk) -> dict[str, object]:
     return {
         "path": disk.path,
+        "host": None if disk.host is None else str(disk.host),
         "format": _text(disk.format),
         "controller": _text(disk.controller),
         "device": disk.device,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import v2v
-from v2v import cli
+from v2v import arguments
 from v2v.cli import main
 from v2v.errors import Finding
 from v2v.observer import JsonLines, Observer, Stopwatch, Terminal
@@ -219,4 +219,4 @@ def test_the_stopwatch_adds_up_stages_and_passes_events_on() -> None:
 
 
 def test_every_kind_of_source_can_be_named() -> None:
-    assert tuple(source.name for source in SOURCES) == cli.SOURCE_KINDS
+    assert tuple(source.name for source in SOURCES) == arguments.SOURCE_KINDS

@@ -89,6 +89,25 @@ def inspect_image(disk: Disk, folder: Path, *, trust: bool) -> Image:
     return _Inspection(fence).image(path, disk.format, top=True)
 
 
+def inspect_alone(file: ImageFile, format: DiskFormat | None) -> Image:
+    """Return what an image that is no file of this host is. Raises SourceError.
+
+    As its neighbours are not at hand, it must not draw in any other file.
+    """
+    format = detect(file) if format is None else _agreed(file, format)
+    header = _READERS[format](file)
+    for reference in header.references:
+        raise SourceError(
+            "E-DISK-REMOTE",
+            f"{file.path}: its {reference.role} {reference.name!r} is not followed to another host",
+            hint="copy all files of the disk here, and say where they are: --map-path FROM=TO;"
+            " or merge its snapshots on the host",
+        )
+    return Image(
+        file.path, format, header.virtual_bytes, file.allocated, cid=header.cid, wwid=header.wwid
+    )
+
+
 def detect(file: ImageFile) -> DiskFormat:
     """Return the format that an image's magic numbers tell, raw if there are none."""
     head = file.start(80)

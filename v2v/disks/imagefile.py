@@ -7,10 +7,11 @@ import os
 import stat as modes
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from v2v.errors import SourceError
@@ -64,7 +65,7 @@ class ImageFile:
     path: Path
     size: int
     allocated: int  # bytes that it takes on the host's disk
-    _fd: int
+    _pread: Callable[[int, int], bytes]  # so many bytes at an offset, fewer at the end
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes. Raises SourceError if the file ends before."""
@@ -72,7 +73,7 @@ class ImageFile:
         parts = []
         while length:
             try:
-                part = os.pread(self._fd, min(length, _CHUNK), offset)
+                part = self._pread(min(length, _CHUNK), offset)
             except OSError as error:
                 raise SourceError(
                     "E-DISK-UNREADABLE", f"{self.path}: {error.strerror} at byte {offset:,}"
@@ -168,7 +169,7 @@ def opened(path: Path, *, devices: bool = False) -> Iterator[ImageFile]:
         _refuse_kind(path, found.st_mode, devices=devices)
         size = os.lseek(fd, 0, os.SEEK_END)
         on_host = found.st_blocks * SECTOR if modes.S_ISREG(found.st_mode) else size
-        yield ImageFile(path, size, on_host, fd)
+        yield ImageFile(path, size, on_host, partial(os.pread, fd))
     finally:
         os.close(fd)
 

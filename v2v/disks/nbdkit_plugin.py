@@ -6,8 +6,10 @@ It runs in nbdkit's own Python, to which ``path=`` says where v2v and its librar
 
 from __future__ import annotations
 
+import json
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,11 @@ API_VERSION = 2
 _told: dict[str, str] = {}
 _files: list[Path] = []
 _opened: list[Blocks] = []  # the one disk, for all connections
+_held = ExitStack()
 
 
 def config(key: str, value: str) -> None:
-    """Take file= (several of a chain, the uppermost first), disk= of an XVA, size= and path=."""
+    """Take file= (a chain from its top), disk= of an XVA, host=, size= and path=."""
     if key == "file":
         _files.append(Path(value))
     else:
@@ -42,9 +45,20 @@ def get_ready() -> None:
     """Read the headers, once; what is wrong with them ends the server before it serves."""
     from v2v.disks.vhd_chain import VhdBlocks
     from v2v.disks.xva import XvaBlocks
+    from v2v.hosts.remote_file import RemoteBlocks, remote_file
+    from v2v.model import Remote
 
-    disk = XvaBlocks(_files[0], _told["disk"]) if "disk" in _told else VhdBlocks(_files)
-    _opened.append(disk)
+    if "host" in _told:
+        host = Remote(**json.loads(_told["host"]))
+        _opened.append(RemoteBlocks(_held.enter_context(remote_file(host, str(_files[0])))))
+    elif "disk" in _told:
+        _opened.append(XvaBlocks(_files[0], _told["disk"]))
+    else:
+        _opened.append(VhdBlocks(_files))
+
+
+def unload() -> None:
+    _held.close()
 
 
 class _Handle:

@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from v2v.disks import xva
-from v2v.disks.image import Image, inspect_image
+from v2v.disks.image import Image, inspect_alone, inspect_image
+from v2v.disks.imagefile import SECTOR, ImageFile
 from v2v.disks.serving import served
 from v2v.errors import SourceError
-from v2v.model import Disk, DiskFormat
+from v2v.hosts.remote_file import remote_file
+from v2v.model import Disk, DiskFormat, Remote
 
 
 @contextmanager
 def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     """Open the image of a disk; see inspect_image, which tells what is checked and raised."""
+    if disk.host is not None:
+        with _on_host(disk, disk.host) as image:
+            yield image
+        return
     if disk.member is not None:
         archive = folder / disk.path
         with _in_archive(archive, disk.member, disk.virtual_bytes or 0) as image:
@@ -28,6 +36,24 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
         return
     with _differencing(image) as whole:
         yield whole
+
+
+@contextmanager
+def _on_host(disk: Disk, host: Remote) -> Iterator[Image]:
+    """Serve a file or device of another host. Raises SourceError."""
+    place = Path(f"{host}:{disk.path}")
+    with remote_file(host, disk.path) as file:
+        image = inspect_alone(ImageFile(place, file.size, file.allocated, file.pread), disk.format)
+    words = (f"file={disk.path}", f"host={json.dumps(asdict(host))}")
+    size = -(-file.size // SECTOR) * SECTOR
+    with served(place, words, size, file.allocated, _unreachable) as served_file:
+        yield replace(image, path=served_file.path)
+
+
+def _unreachable(place: Path, said: str) -> SourceError:
+    return SourceError(
+        "E-DISK-REMOTE", f"{place}: {said}", hint="is the host still there? try once more"
+    )
 
 
 @contextmanager

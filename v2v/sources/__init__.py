@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from v2v.errors import ConfigError, SourceError
-from v2v.model import DiskFormat, Machine
-from v2v.sources import config_file, disk, libvirt_xml, sxp, vmx, xl, xl_json, xm, xva
+from v2v.errors import ConfigError, Finding, SourceError
+from v2v.model import DiskFormat, Machine, Remote
+from v2v.sources import config_file, disk, libvirt_xml, sxp, vmx, xen_host, xl, xl_json, xm, xva
+from v2v.sources.address import is_address, parse
 
 
 class Source(Protocol):
@@ -34,13 +35,68 @@ SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, libvirt_xml, disk
 
 
 def read(
-    paths: Sequence[Path], kind: str | None = None, disk_format: DiskFormat | None = None
+    given: Sequence[str | Path],
+    kind: str | None = None,
+    disk_format: DiskFormat | None = None,
+    ssh_config: Path | None = None,
 ) -> Machine:
-    """Return the guest that these files describe. Raises SourceError, or ConfigError for a kind.
+    """Return the guest that is given. Raises SourceError, or ConfigError for a kind or an address.
 
-    There is one configuration file, or one or more disk images. ``kind`` forces a reader;
-    ``disk_format`` is the format of all images, whatever the source says.
+    There is one address of a guest on a host, one configuration file, or one or more disk images.
+    ``kind`` forces a reader; ``disk_format`` is the format of all images, whatever the source says.
     """
+    machine = _guest(given, kind, ssh_config)
+    if disk_format is None:
+        return machine
+    return replace(
+        machine, disks=tuple(replace(image, format=disk_format) for image in machine.disks)
+    )
+
+
+def listed(
+    text: str, ssh_config: Path | None = None
+) -> tuple[tuple[xen_host.Listed, ...], tuple[Finding, ...]]:
+    """Return the guests of a host, by its address, and what could not be read of them.
+
+    Raises SourceError, ConfigError.
+    """
+    if not is_address(text):
+        raise ConfigError(
+            "E-ADDRESS", f"{text}: is no address of a host", hint="such as xen+ssh://root@host"
+        )
+    remote, name = _located(text, ssh_config)
+    found, findings = xen_host.guests(remote)
+    return tuple(each for each in found if name in ("", each.machine.name)), findings
+
+
+def _located(text: str, ssh_config: Path | None) -> tuple[Remote, str]:
+    """Return the host of an address, and its guest. Raises ConfigError."""
+    address = parse(text)
+    if address.scheme != "xen+ssh":
+        raise ConfigError(
+            "E-ADDRESS",
+            f"{text}: nothing is known of {address.scheme}://",
+            hint="there is xen+ssh://root@host/NAME, a Xen host by SSH",
+        )
+    config = None if ssh_config is None else str(ssh_config)
+    return Remote(address.host, address.user, address.port, config), address.name
+
+
+def _guest(given: Sequence[str | Path], kind: str | None, ssh_config: Path | None) -> Machine:
+    """Return the guest of an address or of files."""
+    addresses = [each for each in given if isinstance(each, str) and is_address(each)]
+    if addresses:
+        if len(given) != 1 or kind is not None:
+            raise ConfigError("E-USAGE", f"{addresses[0]}: an address goes alone, without -i")
+        remote, name = _located(addresses[0], ssh_config)
+        if not name:
+            raise ConfigError(
+                "E-ADDRESS",
+                f"{addresses[0]}: no guest is named",
+                hint=f"see which there are: v2v list {addresses[0]}",
+            )
+        return xen_host.read(remote, name)
+    paths = tuple(map(Path, given))
     absolute = tuple(path.absolute() for path in paths)
     source = _forced(kind) if kind is not None else _detected(absolute)
     if source is not disk and len(absolute) != 1:
@@ -49,19 +105,22 @@ def read(
             f"{paths[0]}: one guest is one {source.name} file, {len(paths)} are given",
             hint="only disk images can be several; v2v batch converts several guests",
         )
-    machine = source.read(absolute)
-    if disk_format is None:
-        return machine
-    return replace(
-        machine, disks=tuple(replace(image, format=disk_format) for image in machine.disks)
-    )
+    return source.read(absolute)
 
 
-def guests(paths: Sequence[Path], kind: str | None = None) -> tuple[tuple[Path, ...], ...]:
-    """Return the files of each guest: a configuration is a guest, all disk images are one together.
+def guests(
+    given: Sequence[str | Path], kind: str | None = None
+) -> tuple[tuple[str | Path, ...], ...]:
+    """Return what makes each guest: an address or a configuration does, all images do together.
 
     Raises SourceError, or ConfigError for a kind.
     """
+    addresses = [(each,) for each in given if isinstance(each, str) and is_address(each)]
+    files = [Path(each) for each in given if (each,) not in addresses]
+    return (*addresses, *_of_files(files, kind))
+
+
+def _of_files(paths: Sequence[Path], kind: str | None) -> tuple[tuple[Path, ...], ...]:
     sources = [_forced(kind) if kind is not None else kind_of(path) for path in paths]
     images = tuple(path for path, source in zip(paths, sources, strict=True) if source is disk)
     found: list[tuple[Path, ...]] = []
