@@ -2,8 +2,9 @@
 """Files and block devices of another host, read where they are.
 
 The host needs nothing but a shell and dd(1), and nothing is ever written there: one connection
-per file takes requests, and each is a dd of its own (about 2 ms). sftp would do for files, but it
-knows no size of a block device, and a copy through it was no faster.
+per file takes requests, and each is a dd of its own. sftp would do for files, but it knows no size
+of a block device. Of 512 MiB over loopback, ``ssh host cat`` passed 280 MiB/s, this and a copy to
+qcow2 176 with blocks of 1 MiB, 154 with 512 KiB, 187 with 2 MiB, which make metadata slower.
 """
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ def fetched(remote: Remote, path: str, folder: Path) -> Path:
 class RemoteBlocks:
     """A file of a host as blocks, of which the last ones are kept: the guest's metadata."""
 
-    block_bytes = 1 << 19
+    block_bytes = 1 << 20
 
     def __init__(self, file: RemoteFile) -> None:
         self._file = file
-        self.read = lru_cache(maxsize=128)(self._read)
+        self.read = lru_cache(maxsize=64)(self._read)
 
     def __contains__(self, number: object) -> bool:
         """Tell whether a block is inside of the file; what is zero in it is not known before."""
