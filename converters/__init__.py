@@ -22,11 +22,13 @@ def plan(
     guest_code: bool = True,
     media: Media | None = None,
     block_driver: BlockDriver = BlockDriver.virtio_blk,
+    keep_direct_boot: bool = False,
 ) -> tuple[Guest, Plan]:
     """Return the guest with its kernels filled in, and all that a conversion does to it.
 
     Without ``guest_code`` a step that needs a program of the guest is a blocker. ``media`` has the
-    drivers for Windows, of which ``block_driver`` chooses that of its disks. Raises DriverError.
+    drivers for Windows, of which ``block_driver`` chooses that of its disks. With
+    ``keep_direct_boot`` a kernel of the old host stays outside of the guest. Raises DriverError.
     """
     draft = Draft(files, guest_code=guest_code)
     if guest.windows is not None:
@@ -36,9 +38,11 @@ def plan(
         )
     else:
         _warn_addresses(draft, machine, guest)
-        guest, capabilities = linux.convert(draft, machine, guest, initramfs)
+        guest, capabilities = linux.convert(
+            draft, machine, guest, initramfs, keep_direct_boot=keep_direct_boot
+        )
     findings = tuple(draft.warnings), tuple(draft.blockers)
-    return guest, Plan(tuple(draft.changes), *findings, capabilities)
+    return guest, Plan(tuple(draft.changes), *findings, capabilities, draft.direct)
 
 
 def _warn_addresses(draft: Draft, machine: Machine, guest: Guest) -> None:

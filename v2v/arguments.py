@@ -150,6 +150,10 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
         help="run no program of the guest; what needs one is an error",
     )  # fmt: skip
     verb.add_argument(
+        "--keep-direct-boot", action="store_true",
+        help="start the guest from its old host's kernel, put beside the images, without a loader",
+    )  # fmt: skip
+    verb.add_argument(
         "--no-fstrim", action="store_true", help="copy the unused blocks of file systems too"
     )
     verb.add_argument(

@@ -13,7 +13,7 @@ import posixpath
 import shlex
 import stat as modes
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from v2v.change_kinds import (
     Change,
@@ -34,11 +34,20 @@ from v2v.hive import Hive, Value
 from v2v.model import Capabilities
 
 __all__ = [
-    "Change", "Draft", "GuestHandle", "Plan", "RemoveFile", "RunCommand", "SetLabels",
+    "Change", "Direct", "Draft", "GuestHandle", "Plan", "RemoveFile", "RunCommand", "SetLabels",
     "SetRegistry", "UploadFile", "UploadFolder", "WriteBootCode", "WriteDevice", "WriteFile",
 ]  # fmt: skip
 
 _LINK_MODE = modes.S_IFLNK | 0o777
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """What a guest is started from that is in none of its disks (QEMU's -kernel)."""
+
+    kernel: bytes = field(repr=False)
+    initramfs: bytes | None = field(repr=False)
+    cmdline: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Plan:
     warnings: tuple[Finding, ...]
     blockers: tuple[Finding, ...]
     capabilities: Capabilities
+    direct: Direct | None = None  # what starts the guest, if nothing in its disks does
 
 
 class DraftHive(Hive):
@@ -96,6 +106,7 @@ class Draft:
         self.changes: list[Change] = []
         self.warnings: list[Finding] = []
         self.blockers: list[Finding] = []
+        self.direct: Direct | None = None
 
     # The reader: a Draft is itself Files.
 
@@ -223,6 +234,21 @@ class Draft:
             return
         self.changes.append(UploadFile(path, data, why, mode if found is None else None))
         self._drafted[path] = (modes.S_IFREG | mode if found is None else found.mode, data)
+
+    def take_out(self, path: str) -> bytes:
+        """Return the content of a file that was uploaded, which the guest does not get after all.
+
+        Raises FileNotFoundError.
+        """
+        path = realpath(self, path)
+        data = self.read(path)
+        self.changes[:] = [
+            change
+            for change in self.changes
+            if not (isinstance(change, UploadFile) and change.path == path)
+        ]
+        self._drafted.pop(path, None)
+        return data
 
     def upload_folder(self, path: str, files: Mapping[str, bytes], *, why: str) -> None:
         """Draft many binary files in a folder, be they there already or not."""

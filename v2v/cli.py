@@ -97,6 +97,7 @@ def _options(args: argparse.Namespace) -> Options:
         virtio_win=args.virtio_win,
         block_driver=args.block_driver,
         guest_code=not args.no_guest_code,
+        keep_direct_boot=args.keep_direct_boot,
         fstrim=not args.no_fstrim,
         networks=parse_network_map(args.network, args.bridge, args.mac),
         output=args.output,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lxml import etree
 from lxml.builder import E, ElementMaker
 
+from v2v.changes import Direct
 from v2v.errors import Finding, TargetError
 from v2v.hardware import Hardware, decide
 from v2v.model import (
@@ -38,6 +40,7 @@ class Domain:
 
     xml: str
     warnings: tuple[Finding, ...] = ()
+    files: tuple[tuple[Path, bytes], ...] = ()  # beside the images: a kernel, an initramfs
     has_password: bool = False  # whoever can read the XML can read the screen's password
 
 
@@ -47,14 +50,17 @@ def define_domain(
     capabilities: Capabilities,
     name: str,
     disks: Sequence[TargetDisk],
+    direct: Direct | None = None,
 ) -> Domain:
     """Return the domain of a converted guest; the machine's NICs are mapped already.
 
-    ``guest`` is None where nobody looked into the disks. Raises TargetError.
+    ``guest`` is None where nobody looked into the disks. What it is started from ``direct`` goes
+    beside the images. Raises TargetError.
     """
     hardware, warnings = decide(machine, guest, capabilities, len(disks))
     try:
         root = _domain(hardware, name, disks)
+        files = () if direct is None else _start(root, direct, disks[0].path.parent, name)
     except ValueError as error:  # lxml's word for a control character
         raise TargetError(
             "E-XML", f"{name}: a value of the source cannot stand in XML: {error}"
@@ -64,6 +70,7 @@ def define_domain(
     return Domain(
         etree.tostring(root.getroottree(), pretty_print=True, encoding="unicode"),
         warnings,
+        files,
         has_password=machine.display is not None and bool(machine.display.password),
     )
 
@@ -88,6 +95,21 @@ def _domain(hardware: Hardware, name: str, disks: Sequence[TargetDisk]) -> Eleme
         _devices(hardware, disks),
         type="kvm",
     )
+
+
+def _start(
+    root: Element, direct: Direct, folder: Path, name: str
+) -> tuple[tuple[Path, bytes], ...]:
+    """Have a domain start from a kernel in a folder; return the files that this needs."""
+    files = [(folder / f"{name}-vmlinuz", direct.kernel)]
+    told = [E.kernel(str(files[0][0]))]
+    if direct.initramfs is not None:
+        files.append((folder / f"{name}-initrd.img", direct.initramfs))
+        told.append(E.initrd(str(files[1][0])))
+    found = root.find("os")
+    assert found is not None  # _domain makes it
+    found.extend([*told, E.cmdline(direct.cmdline)])
+    return tuple(files)
 
 
 def _metadata(osinfo: str | None) -> list[Element]:

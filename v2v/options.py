@@ -29,6 +29,7 @@ class Options:
     virtio_win: Path | None = None  # drivers for Windows; None: VIRTIO_WIN, or the host's own
     block_driver: BlockDriver = BlockDriver.virtio_blk  # of a Windows guest
     guest_code: bool = True  # programs of the guest may run, in the appliance
+    keep_direct_boot: bool = False  # from a kernel beside the images, as on Xen
     fstrim: bool = True
     networks: NetworkMap = field(default_factory=NetworkMap)
     output: str = "local"

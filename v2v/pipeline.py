@@ -77,7 +77,7 @@ def plan(
         target = None
         if drafted is not None and job.disks:
             try:
-                domain = _define(job, guest, drafted.capabilities, found)
+                domain = _define(job, guest, drafted, found)
                 target = _summary(job, drafted.capabilities, guest, domain)
             except TargetError as error:
                 found.blockers.append(error.finding)
@@ -106,7 +106,7 @@ def convert(
                 guest, drafted, inspection = _look(session, job.machine, options, found)
                 if found.blockers:
                     raise BlockedError(found.blockers)
-                domain = _define(job, guest, drafted.capabilities, found)
+                domain = _define(job, guest, drafted, found)
                 _change(session, inspection, drafted, options, clock)
                 calls = session.calls
             _copy(writing, overlays, clock)
@@ -155,6 +155,7 @@ def _look(
             guest_code=options.guest_code,
             media=media,
             block_driver=options.block_driver,
+            keep_direct_boot=options.keep_direct_boot,
         )
     found.warn(*drafted.warnings)
     found.blockers += drafted.blockers
@@ -188,8 +189,10 @@ def _copy(writing: Writing, overlays: Sequence[Path], clock: Stopwatch) -> None:
         )
 
 
-def _define(job: Job, guest: Guest | None, capabilities: Capabilities, found: Findings) -> Domain:
-    domain = define_domain(job.machine, guest, capabilities, job.name, job.disks)
+def _define(job: Job, guest: Guest | None, drafted: Plan, found: Findings) -> Domain:
+    domain = define_domain(
+        job.machine, guest, drafted.capabilities, job.name, job.disks, drafted.direct
+    )
     found.warn(*domain.warnings)
     return domain
 

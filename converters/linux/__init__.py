@@ -94,25 +94,42 @@ STEPS: tuple[Step, ...] = (
 
 
 def convert(
-    draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode
+    draft: Draft,
+    machine: Machine,
+    guest: Guest,
+    mode: InitramfsMode,
+    *,
+    keep_direct_boot: bool = False,
 ) -> tuple[Guest, Capabilities]:
     """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
-    conversion = prepare(draft, machine, guest, mode)
+    conversion = prepare(draft, machine, guest, mode, keep_direct_boot=keep_direct_boot)
     kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel, conversion.emulated)
     unified_images.check_images(draft, conversion)
-    boot_code.check_loader(draft, conversion)
+    if not keep_direct_boot:
+        boot_code.check_loader(draft, conversion)
     distributions.check(draft, guest)
-    for step in STEPS:
+    *steps, label_what_is_new = STEPS
+    for step in steps:
         step(draft, conversion)
+    if keep_direct_boot:
+        outside_kernel.leave_outside(draft, conversion)  # before it gets a label
+    label_what_is_new(draft, conversion)
     return conversion.guest, conversion.capabilities
 
 
-def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -> Conversion:
+def prepare(
+    draft: Draft,
+    machine: Machine,
+    guest: Guest,
+    mode: InitramfsMode,
+    *,
+    keep_direct_boot: bool = False,
+) -> Conversion:
     """Return what the steps need to know: kernels, the one to boot, packages, names of disks.
 
     What the old host started the guest from is in the draft then, and a kernel like any other.
     """
-    outside_kernel.bring(draft, machine)
+    brought = outside_kernel.bring(draft, machine, keep=keep_direct_boot)
     ramdisks = Ramdisks(draft)
     loaders = bootloaders.find(draft, guest, efi=target_firmware(machine, guest) is Firmware.efi)
     loader = next(iter(loaders), None)
@@ -124,6 +141,8 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
         [Started(entry.image, entry.initramfs, entry.version) for entry in entries],
         default=None if default is None else default.image,
     )
+    if keep_direct_boot:
+        found = tuple(kernel for kernel in found if kernel.image == brought)
     guest = replace(
         guest,
         kernels=found,
@@ -152,4 +171,5 @@ def prepare(draft: Draft, machine: Machine, guest: Guest, mode: InitramfsMode) -
         ramdisks=ramdisks,
         initramfs=mode,
         emulated=without,
+        keeps_direct_boot=keep_direct_boot,
     )

@@ -101,16 +101,7 @@ def _menu(draft: Draft, conversion: Conversion) -> str:
     root, boot = guest.filesystem(guest.root), _place(guest, "/boot")
     if root is None or root.uuid is None or boot is None or boot.filesystem.uuid is None:
         return ""
-    said = conversion.machine.boot.cmdline if conversion.machine.boot else None
-    arguments = without_xen(said or "", xen_guest=conversion.xen)
-    edited = rename_disks(arguments, conversion.names, by_uuid=True)
-    warn_unknown(draft, "the kernel's arguments in the source", edited.unknown)
-    arguments = edited.text
-    if not re.search(r"(^|\s)root=", arguments):
-        arguments = f"root=UUID={root.uuid} ro {arguments}".rstrip()
-    arguments = with_serial(
-        xen_console_to_serial(arguments), screen_last=conversion.asks_passphrase
-    )
+    arguments = source_arguments(draft, conversion)
     menu = _MENU
     for kernel in sorted(guest.kernels, key=lambda kernel: kernel != conversion.kernel):
         initramfs = posixpath.basename(kernel.initramfs) if kernel.initramfs else ""
@@ -122,6 +113,20 @@ def _menu(draft: Draft, conversion: Conversion) -> str:
             initrd=f"\tinitrd {posixpath.join(boot.path, initramfs)}\n" if initramfs else "",
         )
     return menu
+
+
+def source_arguments(draft: Draft, conversion: Conversion) -> str:
+    """Return the arguments that the old host gave to the kernel, as they are right on KVM."""
+    guest = conversion.guest
+    said = conversion.machine.boot.cmdline if conversion.machine.boot else None
+    arguments = without_xen(said or "", xen_guest=conversion.xen)
+    edited = rename_disks(arguments, conversion.names, by_uuid=True)
+    warn_unknown(draft, "the kernel's arguments in the source", edited.unknown)
+    arguments = edited.text
+    root = guest.filesystem(guest.root)
+    if root is not None and root.uuid and not re.search(r"(^|\s)root=", arguments):
+        arguments = f"root=UUID={root.uuid} ro {arguments}".rstrip()
+    return with_serial(xen_console_to_serial(arguments), screen_last=conversion.asks_passphrase)
 
 
 def install_boot_code(draft: Draft, conversion: Conversion) -> None:
@@ -197,7 +202,8 @@ def _platform(draft: Draft) -> Platform:
 
 def _needs_boot_code(conversion: Conversion) -> bool:
     guest = conversion.guest
-    if conversion.efi or not guest.kernels or _starts_extlinux(conversion):
+    outside = conversion.efi or conversion.keeps_direct_boot
+    if outside or not guest.kernels or _starts_extlinux(conversion):
         return False
     return not guest.grub_disks
 

@@ -31,6 +31,7 @@ class Conversion:
     ramdisks: Ramdisks  # as they are before the conversion
     initramfs: InitramfsMode
     emulated: Emulated | None  # the devices for what the kernel has no virtio driver for
+    keeps_direct_boot: bool = False  # the domain starts its kernel, and no boot loader
 
     @property
     def xen(self) -> bool:

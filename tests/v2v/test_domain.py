@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.conftest import Golden
+from v2v.changes import Direct
 from v2v.domain import Domain, define_domain
 from v2v.errors import TargetError
 from v2v.model import (
@@ -273,3 +274,16 @@ def test_a_control_character_is_refused() -> None:
     nic = Nic(None, None, Network(NetworkKind.network, "a\x1bb"))
     with pytest.raises(TargetError, match="xen-web: a value of the source cannot stand in XML"):
         Case(replace(XEN, nics=(nic,))).define()
+
+
+def test_a_domain_starts_from_a_kernel_beside_its_images() -> None:
+    direct = Direct(b"kernel", b"initramfs", "root=UUID=1 ro console=ttyS0")
+    disks = (TargetDisk(Path("/srv/web-sda.qcow2"), DiskFormat.qcow2, GIB),)
+    domain = define_domain(XEN, DEBIAN, MODERN, "web", disks, direct)
+    found = etree.fromstring(domain.xml.encode())
+    told = [found.findtext(f"os/{key}") for key in ("kernel", "initrd", "cmdline")]
+    assert told == ["/srv/web-vmlinuz", "/srv/web-initrd.img", "root=UUID=1 ro console=ttyS0"]
+    assert domain.files == (
+        (Path("/srv/web-vmlinuz"), b"kernel"),
+        (Path("/srv/web-initrd.img"), b"initramfs"),
+    )

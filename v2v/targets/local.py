@@ -91,17 +91,20 @@ class LocalWriting:
         definition = definition_path(self._folder, self._name)
         summary = report_path(self._folder, self._name)
         # The definition comes last: who sees it may start the guest.
-        finals = [*(disk.path for disk, _ in self.images), summary, definition]
+        files = [path for path, _ in domain.files]
+        finals = [*(disk.path for disk, _ in self.images), *files, summary, definition]
         mode = 0o600 if domain.has_password else 0o666  # less the umask; the report quotes the XML
         try:
-            _write(self._work / definition.name, domain.xml, mode)
-            _write(self._work / summary.name, report, mode)
+            for path, data in domain.files:
+                _write(self._work / path.name, data, 0o600)  # an initramfs may hold keys
+            _write(self._work / definition.name, domain.xml.encode(), mode)
+            _write(self._work / summary.name, report.encode(), mode)
             for final in finals:
                 _sync(self._work / final.name)
             self._publish(finals)
         except OSError as error:
             raise _not_written(self._folder, error) from error
-        return (definition, summary, *(disk.path for disk, _ in self.images))
+        return (definition, summary, *(disk.path for disk, _ in self.images), *files)
 
     def _publish(self, finals: Sequence[Path]) -> None:
         """Give every file its final name; if one cannot have it, none has."""
@@ -128,10 +131,10 @@ def _appear(partial: Path, final: Path) -> None:
             undo.pop_all()
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
 
 
 def _sync(path: Path) -> None:
