@@ -39,7 +39,15 @@ LEVELS = (
         "v2v.proof",
     ),
     ("v2v.options",),
-    ("v2v.buses", "v2v.networks", "v2v.osinfo", "v2v.path_maps", "v2v.source_json", "drivers"),
+    (
+        "v2v.access",
+        "v2v.buses",
+        "v2v.networks",
+        "v2v.osinfo",
+        "v2v.path_maps",
+        "v2v.source_json",
+        "drivers",
+    ),
     ("v2v.disks", "v2v.guest"),
     (
         "v2v.accel",

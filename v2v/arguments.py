@@ -93,7 +93,8 @@ def _add_medium(verb: argparse.ArgumentParser) -> None:
 def _add_source(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "source", nargs="+", metavar="SOURCE",
-        help="a configuration, disk images, or an address such as xen+ssh://root@host/NAME",
+        help="a configuration, disk images, an address such as xen+ssh://root@host/NAME,"
+        " or - for an XVA on standard input",
     )  # fmt: skip
     _add_access(verb)
     verb.add_argument(
@@ -120,7 +121,11 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
 def _add_access(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "-io", "--input-option", action="append", default=[], metavar="KEY=VALUE",
-        help="how the source's host is reached: ssh-config=FILE",
+        help="how the source's host is reached: ssh-config=FILE, cacert=FILE, thumbprint=SHA256",
+    )  # fmt: skip
+    verb.add_argument(
+        "-ip", "--input-password-file", type=Path, metavar="FILE",
+        help="the password for the source's host",
     )  # fmt: skip
 
 

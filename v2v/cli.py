@@ -22,6 +22,7 @@ from v2v.errors import BlockedError, ConfigError, Finding, V2VError
 from v2v.model import DiskFormat, InitramfsMode
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
+    from v2v.access import Access
     from v2v.observer import Observer
     from v2v.options import Options
 
@@ -87,7 +88,7 @@ def _options(args: argparse.Namespace) -> Options:
         input_kind=args.input,
         input_format=args.input_format,
         path_maps=parse_maps(args.map_path),
-        ssh_config=_ssh_config(args),
+        access=_access(args),
         allow_running=args.allow_running,
         trust_image=args.trust_image,
         root=args.root,
@@ -108,17 +109,10 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _ssh_config(args: argparse.Namespace) -> Path | None:
-    """Return the file that -io ssh-config=FILE names."""
-    found = None
-    for option in args.input_option:
-        key, _, value = option.partition("=")
-        if key != "ssh-config" or not value:
-            raise ConfigError(
-                "E-USAGE", f"-io {option}: there is no such option", hint="-io ssh-config=FILE"
-            )
-        found = Path(value).absolute()
-    return found
+def _access(args: argparse.Namespace) -> Access:
+    from v2v.access import parse_access
+
+    return parse_access(args.input_option, args.input_password_file)
 
 
 def _observer(args: argparse.Namespace) -> Observer:
@@ -221,7 +215,7 @@ def _list(args: argparse.Namespace) -> int:
     from v2v.listing import to_csv, to_json, to_text
     from v2v.sources import listed
 
-    found, findings = listed(args.address, _ssh_config(args))
+    found, findings = listed(args.address, _access(args))
     for finding in findings:
         sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")
     shape = {"text": to_text, "csv": to_csv, "json": to_json}[args.format]

@@ -6,24 +6,27 @@ Every fault is found, not the first: what is wrong with a disk or the target is 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from v2v.disks.image import Image
+from v2v.disks.image import Image, inspect_image
+from v2v.disks.image_writer import written
 from v2v.disks.opening import open_image
 from v2v.disks.scratch import scratch
 from v2v.disks.space import estimate
-from v2v.errors import Finding, SourceError, TargetError
+from v2v.disks.xva_stream import XvaStream
+from v2v.errors import ConfigError, Finding, SourceError, TargetError
 from v2v.hosts.remote_file import fetched
-from v2v.model import Allocation, BootMethod, Disk, Machine, TargetDisk
+from v2v.model import Allocation, BootMethod, Disk, DiskFormat, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
 from v2v.observer import Observer
 from v2v.options import Options
 from v2v.partitioning import arrange
 from v2v.path_maps import mapped
-from v2v.sources import read
+from v2v.sources import described, read, streamed
 from v2v.stillness import held, looked_at, refused
 from v2v.targets import Target, open_target
 
@@ -62,11 +65,17 @@ def parts_of(source: Source) -> tuple[str | Path, ...]:
     return (source,) if isinstance(source, str | Path) else tuple(source)
 
 
-def read_source(source: Source, options: Options, found: Findings) -> Machine:
+def read_source(
+    source: Source, options: Options, found: Findings, stream: XvaStream | None = None
+) -> Machine:
     """Return the source's machine, its NICs plugged in as the user wants. Raises V2VError."""
     given = parts_of(source)
     found.observer.stage("source", f"Reading {', '.join(map(str, given))}")
-    machine = read(given, options.input_kind, options.input_format, options.ssh_config)
+    machine = (
+        described(stream)
+        if stream is not None
+        else read(given, options.input_kind, options.input_format, options.access)
+    )
     machine = mapped(machine, options.path_maps)
     nics = map_nics(machine.nics, options.networks)
     found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
@@ -81,12 +90,18 @@ def prepared(
 
     ``snapshots`` may be taken on the source's host, of a guest that is running.
     """
-    machine = read_source(source, options, found)
-    found.observer.stage("disks", "Checking the disks and the target")
     with ExitStack() as opened:
+        stream = opened.enter_context(
+            streamed(parts_of(source), options.input_kind, options.access)
+        )
+        machine = read_source(source, options, found, stream)
+        found.observer.stage("disks", "Checking the disks and the target")
         machine = _with_kernel(machine, found, opened)
-        disks = _held(machine, options, found, opened, snapshots=snapshots)
-        machine, images = _open(machine, disks, options, found, opened)
+        if stream is not None:
+            images = _unpacked(stream, machine, options, opened, changes=snapshots)
+        else:
+            disks = _held(machine, options, found, opened, snapshots=snapshots)
+            machine, images = _open(machine, disks, options, found, opened)
         given = machine
         if images:
             folder = opened.enter_context(scratch("v2v-disks-"))
@@ -99,6 +114,40 @@ def prepared(
                 machine, images = arranged.machine, arranged.images
                 found.warn(*arranged.findings)
         yield _planned(given, machine, images, options, found)
+
+
+def _unpacked(
+    stream: XvaStream, machine: Machine, options: Options, opened: ExitStack, *, changes: bool
+) -> tuple[Image, ...]:
+    """Write the disks of a stream where the result is to be, and as what it is to be.
+
+    Raises ConfigError for a dry run, which would spend the stream; TargetError, SourceError.
+    """
+    if not changes:
+        raise ConfigError(
+            "E-STREAM",
+            f"{stream.where}: passes by once, and a report looks into the disks",
+            hint="--source-only reads its description alone; or save it to a file first",
+        )
+    name = options.name if options.name is not None else machine.name
+    sizes = [disk.virtual_bytes or 0 for disk in machine.disks]
+    target = open_target(options.output, options.storage, options.format, options.allocation)
+    target.check(name, target.disks(name, sizes), [0] * len(sizes))
+    local = options.storage.absolute() if options.output == "local" else None
+    folder = Path(
+        opened.enter_context(tempfile.TemporaryDirectory(prefix=f".v2v-{name}-", dir=local))
+    )
+    paths = [folder / f"{index}.qcow2" for index in range(len(sizes))]
+    with ExitStack() as writing:
+        disks = {
+            disk.member or "": (size, writing.enter_context(written(path, size)))
+            for disk, size, path in zip(machine.disks, sizes, paths, strict=True)
+        }
+        stream.unpack(disks)
+    return tuple(
+        replace(inspect_image(Disk(str(path), DiskFormat.qcow2), folder, trust=False), ours=True)
+        for path in paths
+    )
 
 
 def _with_kernel(machine: Machine, found: Findings, opened: ExitStack) -> Machine:
@@ -180,7 +229,8 @@ def _planned(
             estimate(image, options.format, preallocated=preallocated) for image in images
         )
         disks = target.disks(name, [image.virtual_bytes for image in images])
-        target.check(name, disks, estimates)
+        there = [0 if image.ours else each for image, each in zip(images, estimates, strict=True)]
+        target.check(name, disks, there)
     except (SourceError, TargetError) as error:
         found.blockers.append(error.finding)
     return Job(given, machine, name, images, estimates, target, disks)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from v2v.access import Access
 from v2v.keys import Key
 from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
 from v2v.networks import NetworkMap
@@ -19,7 +20,7 @@ class Options:
     input_kind: str | None = None  # None: from the source's content
     input_format: DiskFormat | None = None
     path_maps: tuple[PathMap, ...] = ()  # where the source host's files are on this host
-    ssh_config: Path | None = None  # of the source's host; None: the user's own
+    access: Access = field(default_factory=Access)  # to the source's host
     allow_running: bool = False  # the guest may be running while its disks are read
     trust_image: bool = False  # images may refer to files outside of the guest's folder
     root: str | None = None  # device of the system to convert, or "first"

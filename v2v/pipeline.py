@@ -29,11 +29,11 @@ from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
 from v2v.job import Findings, Job, Source, parts_of, prepared, read_source
-from v2v.model import Allocation, Capabilities, Guest, Machine
+from v2v.model import Allocation, Capabilities, DiskFormat, Guest, Machine, TargetDisk
 from v2v.observer import Observer, Stopwatch
 from v2v.options import Options
 from v2v.report import Report, TargetImage, TargetSummary
-from v2v.sources import read
+from v2v.sources import read, streamed
 from v2v.targets import Writing
 
 
@@ -61,8 +61,9 @@ def plan(
     clock = Stopwatch(observer or Observer())
     found = Findings(clock)
     if source_only:
-        with clock.running():
-            machine = read_source(source, options, found)
+        given = parts_of(source)
+        with clock.running(), streamed(given, options.input_kind, options.access) as stream:
+            machine = read_source(source, options, found, stream)
         return Report(True, machine, warnings=tuple(found.warnings), timing=clock.seconds)
     with clock.running(), prepared(source, options, found, snapshots=False) as job:
         guest, drafted, calls = None, None, 0
@@ -109,7 +110,7 @@ def convert(
                 domain = _define(job, guest, drafted, found)
                 _change(session, inspection, drafted, options, clock)
                 calls = session.calls
-            _copy(writing, overlays, clock)
+            _copy(writing, job.images, overlays, clock)
             clock.stop()
             report = Report(
                 False, job.given, guest, drafted, tuple(found.warnings), (),
@@ -121,11 +122,18 @@ def convert(
 
 @contextmanager
 def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
-    """Make an overlay over each image, for as long as the block lasts; images are only read."""
+    """Make an overlay over each image, for as long as the block lasts; images are only read.
+
+    Those that were made for this conversion need none.
+    """
     with scratch("v2v-overlay-") as folder:  # they hold what changes, tens of MiB
-        paths = tuple(folder / f"disk{index}.qcow2" for index in range(len(images)))
+        paths = tuple(
+            image.path if image.ours else folder / f"disk{index}.qcow2"
+            for index, image in enumerate(images)
+        )
         for image, path in zip(images, paths, strict=True):
-            create_overlay(image, path)
+            if not image.ours:
+                create_overlay(image, path)
         yield paths
 
 
@@ -177,8 +185,19 @@ def _change(
     session.finish()
 
 
-def _copy(writing: Writing, overlays: Sequence[Path], clock: Stopwatch) -> None:
-    for (disk, place), overlay in zip(writing.images, overlays, strict=False):
+def _is_result(disk: TargetDisk, image: Path, place: Path) -> bool:
+    """Tell whether an image of ours can become the result by its name alone."""
+    fits = disk.format is DiskFormat.qcow2 and disk.allocation is Allocation.sparse
+    return fits and image.stat().st_dev == place.parent.stat().st_dev
+
+
+def _copy(
+    writing: Writing, images: Sequence[Image], overlays: Sequence[Path], clock: Stopwatch
+) -> None:
+    for (disk, place), image, overlay in zip(writing.images, images, overlays, strict=False):
+        if image.ours and _is_result(disk, overlay, place):
+            overlay.rename(place)
+            continue
         clock.stage("copy", f"Copying {disk.path.name}")
         copy(
             overlay,

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.build import guest
+from tests.xapi_server import xapi
 from tests.xen_dom0 import dom0
+from v2v.access import Access
 from v2v.errors import BlockedError
 from v2v.options import Options
 from v2v.pipeline import convert, plan
@@ -58,11 +60,13 @@ def test_a_guest_of_a_host_becomes_what_its_files_become(tmp_path: Path) -> None
     with dom0(folder) as host, block_device(files["xvda"]) as device:
         host.runs("web", "---s--", described({**files, "xvda": device}))
         address = f"{host.address}/web"
-        report = convert(address, Options(ssh_config=host.config, storage=far))
+        report = convert(address, Options(access=Access(host.config), storage=far))
         host.runs("web", "-b----", described(files))
         with pytest.raises(BlockedError) as failed:
-            convert(address, Options(ssh_config=host.config, storage=far, name="other"))
-        looked = plan(address, Options(ssh_config=host.config, allow_running=True, storage=near))
+            convert(address, Options(access=Access(host.config), storage=far, name="other"))
+        looked = plan(
+            address, Options(access=Access(host.config), allow_running=True, storage=near)
+        )
     assert "E-RUNNING" in [finding.code for finding in failed.value.findings]
     assert [finding.code for finding in looked.blockers] == []
     assert "W-RUNNING" in [finding.code for finding in looked.warnings]
@@ -74,3 +78,29 @@ def test_a_guest_of_a_host_becomes_what_its_files_become(tmp_path: Path) -> None
     assert len(there) == len(here) == len(files)
     for one, other in zip(there, here, strict=True):
         assert abs(used(one) - used(other)) <= used(other) // 20
+
+
+def test_an_export_by_xapi_becomes_the_result_itself(tmp_path: Path) -> None:
+    """Nothing is copied: the disks are written as they come, and changed in place."""
+    export = guest("xen-xva") / "xen-web.xva"
+    near, far = tmp_path / "near", tmp_path / "far"
+    for each in (near, far):
+        each.mkdir()
+    halted: dict[str, Mapping[str, object]] = {
+        "OpaqueRef:1": {"name_label": "web", "uuid": "web", "power_state": "Halted"}
+    }
+    with xapi(tmp_path, {"VM": halted}) as server:
+        server.exports["web"] = export
+        access = Access(cacert=server.certificate, password_file=server.password)
+        streamed = convert(f"{server.address}/web", Options(access=access, storage=far))
+    local = convert(export, Options(storage=near))
+    assert streamed.guest == local.guest
+    assert streamed.plan is not None
+    assert local.plan is not None
+    assert streamed.plan.changes == local.plan.changes
+    assert sorted(path.name for path in far.iterdir()) == sorted(
+        path.name for path in near.iterdir()
+    )
+    for one in far.glob("*.qcow2"):
+        subprocess.run(["qemu-img", "check", "-q", one], check=True)
+        assert used(one) < 1.3 * used(near / one.name)

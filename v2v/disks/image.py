@@ -40,6 +40,7 @@ class Image:
     remote: bool = False  # its backing or data file is on no disk of this host; the user trusts it
     cid: str | None = None  # a VMDK's content id, a VHD's unique id
     wwid: str | None = None  # what the disk tells its guest of itself
+    ours: bool = False  # made for this conversion: it is changed and becomes the result
     parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
 
     def chain(self) -> Iterator[Image]:

@@ -21,7 +21,7 @@ import xxhash
 from v2v.errors import SourceError
 
 BLOCK = 1 << 20
-_HEADER = 512
+HEADER = 512
 _MEMBER = re.compile(
     r"(?P<disk>Ref:[0-9A-Za-z-]+)/(?P<number>[0-9]{8,12})(?P<sum>\.checksum|\.xxhash)?"
 )
@@ -49,31 +49,57 @@ def members(file: BinaryIO, where: Path) -> Iterator[Member]:
     """Yield the members of an archive, whose content is not read. Raises SourceError."""
     at = 0
     end = file.seek(0, 2)
-    while at + _HEADER <= end:
+    while at + HEADER <= end:
         file.seek(at)
-        header = file.read(_HEADER)
+        header = file.read(HEADER)
         if not any(header):
             return
-        name, size = _header(header, where, at)
-        at += _HEADER
+        name, size = parse_header(header, where)
+        at += HEADER
         if at + size > end:
             raise damaged(where, f"{name} is cut off")
         yield Member(name, at, size)
-        at += -(-size // _HEADER) * _HEADER
+        at += -(-size // HEADER) * HEADER
     raise damaged(where, "the archive has no end, it was not copied as a whole")
 
 
-def _header(header: bytes, where: Path, at: int) -> tuple[str, int]:
+def parse_header(header: bytes, where: Path) -> tuple[str, int]:
     """Return name and size in a header of tar (POSIX.1-1988 ustar)."""
     try:
         name = header[:100].partition(b"\0")[0].decode("ascii")
         size = int(header[124:136].strip(b" \0") or b"0", 8)
         told = int(header[148:156].strip(b" \0") or b"0", 8)
     except ValueError as error:
-        raise damaged(where, f"byte {at} is no member of a tar file") from error
+        raise damaged(where, "there is no member of a tar file where one should begin") from error
     if told != sum(header) - sum(header[148:156]) + 8 * 0x20:
-        raise damaged(where, f"byte {at} is no member of a tar file")
+        raise damaged(where, "there is no member of a tar file where one should begin")
     return name, size
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What the name of a member tells: a block of a disk, or the checksum of one."""
+
+    disk: str
+    number: int
+    sum: str | None  # .checksum or .xxhash
+
+
+def block_of(name: str) -> Name | None:
+    """Return what a member's name tells, None if it is another file."""
+    match = _MEMBER.fullmatch(name)
+    return None if match is None else Name(match["disk"], int(match["number"]), match["sum"])
+
+
+def check(data: bytes, told: bytes, kind: str, name: str, where: Path) -> None:
+    """Compare a block with its checksum, SHA-1 or XXH64 in hex. Raises SourceError."""
+    made = (
+        f"{xxhash.xxh64_intdigest(data):016x}"
+        if kind == ".xxhash"
+        else hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    )
+    if told.decode("ascii", "replace").strip().lower() != made:
+        raise damaged(where, f"{name.removesuffix(kind)} is not what its checksum says")
 
 
 def disks(path: Path) -> Mapping[str, Mapping[int, Block]]:
@@ -82,10 +108,10 @@ def disks(path: Path) -> Mapping[str, Mapping[int, Block]]:
     try:
         with path.open("rb") as file:
             for member in members(file, path):
-                match = _MEMBER.fullmatch(member.name)
-                if match is not None:
-                    blocks = found.setdefault(match["disk"], {})
-                    _add(blocks, int(match["number"]), member, path, bool(match["sum"]))
+                part = block_of(member.name)
+                if part is not None:
+                    blocks = found.setdefault(part.disk, {})
+                    _add(blocks, part.number, member, path, part.sum is not None)
     except OSError as error:
         raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
     return found
@@ -125,14 +151,8 @@ class XvaBlocks:
         block = self._blocks[number]
         data = self._pread(block.content)
         if block.sum is not None:
-            told = self._pread(block.sum).decode("ascii", "replace").strip()
-            made = (
-                f"{xxhash.xxh64_intdigest(data):016x}"
-                if block.sum.name.endswith(".xxhash")
-                else hashlib.sha1(data, usedforsecurity=False).hexdigest()
-            )
-            if told.lower() != made:
-                raise damaged(self._archive, f"{block.content.name} is not what its checksum says")
+            kind = block.sum.name.removeprefix(block.content.name)
+            check(data, self._pread(block.sum), kind, block.sum.name, self._archive)
         return data
 
     def _pread(self, member: Member) -> bytes:

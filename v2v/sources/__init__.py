@@ -7,15 +7,33 @@ and need not exist: a guest can be reported on from its configuration alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from v2v.access import Access
+from v2v.disks.xva_stream import XvaStream, compressed
 from v2v.errors import ConfigError, Finding, SourceError
 from v2v.model import DiskFormat, Machine, Remote
-from v2v.sources import config_file, disk, libvirt_xml, sxp, vmx, xen_host, xl, xl_json, xm, xva
-from v2v.sources.address import is_address, parse
+from v2v.sources import (
+    config_file,
+    disk,
+    libvirt_xml,
+    sxp,
+    vmx,
+    xapi_host,
+    xen_host,
+    xl,
+    xl_json,
+    xm,
+    xva,
+)
+from v2v.sources.address import Address, is_address, parse
+
+_SSH, _XAPI = "xen+ssh", "xapi"
 
 
 class Source(Protocol):
@@ -38,14 +56,14 @@ def read(
     given: Sequence[str | Path],
     kind: str | None = None,
     disk_format: DiskFormat | None = None,
-    ssh_config: Path | None = None,
+    access: Access | None = None,
 ) -> Machine:
     """Return the guest that is given. Raises SourceError, or ConfigError for a kind or an address.
 
     There is one address of a guest on a host, one configuration file, or one or more disk images.
     ``kind`` forces a reader; ``disk_format`` is the format of all images, whatever the source says.
     """
-    machine = _guest(given, kind, ssh_config)
+    machine = _guest(given, kind, access or Access())
     if disk_format is None:
         return machine
     return replace(
@@ -54,7 +72,7 @@ def read(
 
 
 def listed(
-    text: str, ssh_config: Path | None = None
+    text: str, access: Access | None = None
 ) -> tuple[tuple[xen_host.Listed, ...], tuple[Finding, ...]]:
     """Return the guests of a host, by its address, and what could not be read of them.
 
@@ -64,38 +82,79 @@ def listed(
         raise ConfigError(
             "E-ADDRESS", f"{text}: is no address of a host", hint="such as xen+ssh://root@host"
         )
-    remote, name = _located(text, ssh_config)
-    found, findings = xen_host.guests(remote)
-    return tuple(each for each in found if name in ("", each.machine.name)), findings
+    address = _known(text)
+    access = access or Access()
+    if address.scheme == _XAPI:
+        found, findings = xapi_host.guests(address, access)
+    else:
+        found, findings = xen_host.guests(_remote(address, access))
+    return tuple(each for each in found if address.name in ("", each.machine.name)), findings
 
 
-def _located(text: str, ssh_config: Path | None) -> tuple[Remote, str]:
-    """Return the host of an address, and its guest. Raises ConfigError."""
+@contextmanager
+def streamed(
+    given: Sequence[str | Path], kind: str | None = None, access: Access | None = None
+) -> Iterator[XvaStream | None]:
+    """Open a source that passes by once, for as long as the block lasts; None if it is another.
+
+    That is ``-`` for standard input, an export by XAPI, a compressed XVA. Raises SourceError,
+    ConfigError.
+    """
+    only = given[0] if len(given) == 1 and kind in (None, xva.name) else ""
+    if only == "-":
+        yield XvaStream(sys.stdin.buffer, Path("standard input"))
+    elif isinstance(only, str) and only.startswith(f"{_XAPI}://"):
+        with xapi_host.exported(_named(only), access or Access()) as stream:
+            yield stream
+    elif only and not is_address(str(only)) and compressed(config_file.head(Path(only))):
+        with Path(only).open("rb") as file:
+            yield XvaStream(file, Path(only))
+    else:
+        yield None
+
+
+def described(stream: XvaStream) -> Machine:
+    """Return the guest of a stream. Raises SourceError."""
+    return xva.parse(stream.description(), stream.where)
+
+
+def _known(text: str) -> Address:
+    """Return an address of a kind that there is. Raises ConfigError."""
     address = parse(text)
-    if address.scheme != "xen+ssh":
+    if address.scheme not in (_SSH, _XAPI):
         raise ConfigError(
             "E-ADDRESS",
             f"{text}: nothing is known of {address.scheme}://",
-            hint="there is xen+ssh://root@host/NAME, a Xen host by SSH",
+            hint="there are xen+ssh://root@host/NAME, a Xen host by SSH, and xapi://root@host/NAME",
         )
-    config = None if ssh_config is None else str(ssh_config)
-    return Remote(address.host, address.user, address.port, config), address.name
+    return address
 
 
-def _guest(given: Sequence[str | Path], kind: str | None, ssh_config: Path | None) -> Machine:
+def _named(text: str) -> Address:
+    """Return the address of a guest. Raises ConfigError."""
+    address = _known(text)
+    if not address.name:
+        raise ConfigError(
+            "E-ADDRESS",
+            f"{text}: no guest is named",
+            hint=f"see which there are: v2v list {text}",
+        )
+    return address
+
+
+def _remote(address: Address, access: Access) -> Remote:
+    config = None if access.ssh_config is None else str(access.ssh_config)
+    return Remote(address.host, address.user, address.port, config)
+
+
+def _guest(given: Sequence[str | Path], kind: str | None, access: Access) -> Machine:
     """Return the guest of an address or of files."""
     addresses = [each for each in given if isinstance(each, str) and is_address(each)]
     if addresses:
         if len(given) != 1 or kind is not None:
             raise ConfigError("E-USAGE", f"{addresses[0]}: an address goes alone, without -i")
-        remote, name = _located(addresses[0], ssh_config)
-        if not name:
-            raise ConfigError(
-                "E-ADDRESS",
-                f"{addresses[0]}: no guest is named",
-                hint=f"see which there are: v2v list {addresses[0]}",
-            )
-        return xen_host.read(remote, name)
+        address = _named(addresses[0])
+        return xen_host.read(_remote(address, access), address.name)
     paths = tuple(map(Path, given))
     absolute = tuple(path.absolute() for path in paths)
     source = _forced(kind) if kind is not None else _detected(absolute)
@@ -115,7 +174,9 @@ def guests(
 
     Raises SourceError, or ConfigError for a kind.
     """
-    addresses = [(each,) for each in given if isinstance(each, str) and is_address(each)]
+    addresses = [
+        (each,) for each in given if isinstance(each, str) and (each == "-" or is_address(each))
+    ]
     files = [Path(each) for each in given if (each,) not in addresses]
     return (*addresses, *_of_files(files, kind))
 

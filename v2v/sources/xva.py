@@ -87,6 +87,39 @@ def parse(data: bytes, path: Path) -> Machine:
     where = f"{path}: ova.xml"
     objects = _objects(_value(parse_xml(data, where), 0, where), where)
     reference, machine = _machine(objects)
+    return _guest(objects, reference, machine, path)
+
+
+def from_records(
+    records: Mapping[str, Mapping[str, Mapping[str, object]]], reference: str, path: Path
+) -> Machine:
+    """Return a guest of the records that XAPI answers with, by class and reference.
+
+    Raises SourceError.
+    """
+    plain = {
+        kind: {key: _plain_record(record) for key, record in found.items()}
+        for kind, found in records.items()
+    }
+    objects = _Objects(str(path), plain)
+    return _guest(objects, reference, objects.all("VM")[reference], path)
+
+
+def _plain_record(record: Mapping[str, object]) -> Record:
+    return {key: _plain(value) for key, value in record.items()}
+
+
+def _plain(value: object) -> Rpc:
+    """Return a value of Python's XML-RPC as it stands in ova.xml: numbers and truth as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _guest(objects: _Objects, reference: str, machine: Record, path: Path) -> Machine:
+    where = objects.where
     warnings: list[Finding] = []
     hvm = _text(machine, "HVM_boot_policy") != ""
     uuid = uuid_text(_text(machine, "uuid"))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.xen_dom0 import Dom0, dom0
+from v2v.access import Access
 from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import first_bytes
 from v2v.errors import SourceError
@@ -72,7 +73,7 @@ def guest(path: Path, name: str = "web") -> str:
 
 
 def read_guest(host: Dom0, name: str = "web") -> Machine:
-    return read([f"{host.address}/{name}"], ssh_config=host.config)
+    return read([f"{host.address}/{name}"], access=Access(host.config))
 
 
 def test_a_running_guest_is_read_from_xl(host: Dom0, disk: Path, remote: Remote) -> None:
@@ -112,7 +113,7 @@ def test_a_host_without_xen_is_told(host: Dom0) -> None:
 
 def test_guests_are_listed_with_the_sizes_of_their_disks(host: Dom0, disk: Path) -> None:
     host.runs("web", "-b----", guest(disk))
-    found, findings = listed(host.address, host.config)
+    found, findings = listed(host.address, Access(host.config))
     assert findings == ()
     assert [(each.machine.name, each.state) for each in found] == [("web", "running")]
     assert "web   running  1      1.0 GiB  3.0 MiB" in to_text(found)
@@ -124,7 +125,7 @@ def test_guests_are_listed_with_the_sizes_of_their_disks(host: Dom0, disk: Path)
 
 def test_a_disk_that_is_absent_has_no_size(host: Dom0, tmp_path: Path) -> None:
     host.runs("web", "-b----", guest(tmp_path / "gone"))
-    found, _ = listed(host.address, host.config)
+    found, _ = listed(host.address, Access(host.config))
     assert found[0].machine.disks[0].virtual_bytes is None
     assert "absent" in to_text(found)
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How the hosts of sources are reached, as -io KEY=VALUE and -ip FILE say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from v2v.errors import ConfigError
+
+_SHA256 = re.compile(r"(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How hosts are reached, beside their addresses."""
+
+    ssh_config: Path | None = None  # None: the user's own
+    cacert: Path | None = None  # the certificate of a host, or of who signed it
+    thumbprint: str | None = None  # its SHA-256 in hex
+    password_file: Path | None = None  # None: the terminal is asked
+
+
+def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
+    """Return what -io KEY=VALUE options say. Raises ConfigError."""
+    access = Access(password_file=password_file)
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "ssh-config" and value:
+            access = replace(access, ssh_config=Path(value).absolute())
+        elif key == "cacert" and value:
+            access = replace(access, cacert=Path(value).absolute())
+        elif key == "thumbprint" and _SHA256.fullmatch(value):
+            access = replace(access, thumbprint=value)
+        else:
+            raise ConfigError(
+                "E-USAGE",
+                f"-io {option}: there is no such option",
+                hint="-io ssh-config=FILE, -io cacert=FILE or -io thumbprint=SHA256",
+            )
+    return access
