@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import nbd
@@ -20,6 +22,8 @@ Write = Callable[[bytes, int], None]  # data, and where in the disk
 _MODE = 0o600  # a disk holds password hashes and keys
 _SECONDS = 30  # for qemu-nbd to start
 _SECTOR = 512
+_CLUSTER = 1 << 16  # of qcow2
+_ZEROS = bytes(_CLUSTER)
 
 
 @contextmanager
@@ -44,12 +48,25 @@ def written(path: Path, size: int) -> Iterator[Write]:
             handle = nbd.NBD()
             try:
                 handle.connect_unix(str(socket))
-                yield lambda data, offset: handle.pwrite(data, offset)
+                yield partial(_write, handle)
                 handle.flush()
                 handle.shutdown()
             except nbd.Error as error:
                 raise _unwritable(path, error.string) from error
             server.wait()
+
+
+def _write(handle: nbd.NBD, data: bytes, offset: int) -> None:
+    """Write what is not zeros, in pieces of whole clusters."""
+    pieces = range(0, len(data), _CLUSTER)
+    for zeros, run_of in groupby(pieces, lambda at: _is_zero(data[at : at + _CLUSTER])):
+        if not zeros:
+            starts = [*run_of]
+            handle.pwrite(data[starts[0] : starts[-1] + _CLUSTER], offset + starts[0])
+
+
+def _is_zero(piece: bytes) -> bool:
+    return piece == _ZEROS[: len(piece)]
 
 
 def _unwritable(path: Path, fact: str) -> TargetError:
