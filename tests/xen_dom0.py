@@ -46,6 +46,8 @@ echo "$(basename "$0") $*" >> calls
 case "$(basename "$0") $*" in
   "xl list") cat table ;;
   "xl list -l "*) cat "guest-$3" 2> /dev/null || exit 1 ;;
+  "xm list") cat xm-table 2> /dev/null || exit 1 ;;
+  "xm list -l "*) cat "guest-$3" 2> /dev/null || exit 1 ;;
   lvs\\ *) for last; do :; done; [ -e volume ] && [ "$(cat volume)" = "$last" ] && cat lvs ;;
   lvcreate\\ *) mkdir -p "/dev/{group}" && cp "$(cat volume)" "/dev/{group}/$7" ;;
   lvremove\\ *) rm "/dev/$2" && rmdir "/dev/{group}" ;;
@@ -108,7 +110,7 @@ def dom0(folder: Path) -> Iterator[Dom0]:
     group = f"shm/v2v-{os.getpid()}-{port}"
     (folder / "bin").mkdir()
     (folder / "answers").mkdir()
-    for name in ("xl", "lvs", "lvcreate", "lvremove"):
+    for name in ("xl", "xm", "lvs", "lvcreate", "lvremove"):
         tool = folder / "bin" / name
         tool.write_text(_TOOL.format(folder=folder, group=group))
         tool.chmod(0o755)

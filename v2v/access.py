@@ -18,6 +18,7 @@ class Access:
     """How hosts are reached, beside their addresses."""
 
     ssh_config: Path | None = None  # None: the user's own
+    xen_configs: str | None = None  # folder of a Xen host with configurations, beside /etc/xen
     cacert: Path | None = None  # the certificate of a host, or of who signed it
     thumbprint: str | None = None  # its SHA-256 in hex
     password_file: Path | None = None  # None: the terminal is asked
@@ -30,6 +31,8 @@ def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
         key, _, value = option.partition("=")
         if key == "ssh-config" and value:
             access = replace(access, ssh_config=Path(value).absolute())
+        elif key == "xen-configs" and value.startswith("/"):
+            access = replace(access, xen_configs=value)
         elif key == "cacert" and value:
             access = replace(access, cacert=Path(value).absolute())
         elif key == "thumbprint" and _SHA256.fullmatch(value):
@@ -38,6 +41,6 @@ def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
             raise ConfigError(
                 "E-USAGE",
                 f"-io {option}: there is no such option",
-                hint="-io ssh-config=FILE, -io cacert=FILE or -io thumbprint=SHA256",
+                hint="-io ssh-config=FILE, xen-configs=/DIR, cacert=FILE or thumbprint=SHA256",
             )
     return access

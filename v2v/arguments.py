@@ -121,7 +121,8 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
 def _add_access(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "-io", "--input-option", action="append", default=[], metavar="KEY=VALUE",
-        help="how the source's host is reached: ssh-config=FILE, cacert=FILE, thumbprint=SHA256",
+        help="how the source's host is reached: ssh-config=FILE, xen-configs=DIR,"
+        " cacert=FILE, thumbprint=SHA256",
     )  # fmt: skip
     verb.add_argument(
         "-ip", "--input-password-file", type=Path, metavar="FILE",

@@ -216,7 +216,8 @@ def _source_text(machine: Machine) -> Iterator[str]:
         parts = [disk.device, disk.controller, disk.format]
         about = ", ".join(str(part) for part in parts if part)
         length = f" {iec(disk.virtual_bytes)}" if disk.virtual_bytes is not None else ""
-        yield f"  disk {disk.path}{length}" + (f" ({about})" if about else "")
+        where = disk.path if disk.host is None else f"{disk.host}:{disk.path}"
+        yield f"  disk {where}{length}" + (f" ({about})" if about else "")
     for nic in machine.nics:
         about = f" ({nic.model})" if nic.model else ""
         yield f"  NIC {nic.mac or 'without MAC'} on {nic.network.kind} {nic.network.name}{about}"

@@ -87,7 +87,7 @@ def listed(
     if address.scheme == _XAPI:
         found, findings = xapi_host.guests(address, access)
     else:
-        found, findings = xen_host.guests(_remote(address, access))
+        found, findings = xen_host.guests(_remote(address, access), access.xen_configs)
     return tuple(each for each in found if address.name in ("", each.machine.name)), findings
 
 
@@ -154,7 +154,7 @@ def _guest(given: Sequence[str | Path], kind: str | None, access: Access) -> Mac
         if len(given) != 1 or kind is not None:
             raise ConfigError("E-USAGE", f"{addresses[0]}: an address goes alone, without -i")
         address = _named(addresses[0])
-        return xen_host.read(_remote(address, access), address.name)
+        return xen_host.read(_remote(address, access), address.name, access.xen_configs)
     paths = tuple(map(Path, given))
     absolute = tuple(path.absolute() for path in paths)
     source = _forced(kind) if kind is not None else _detected(absolute)

@@ -36,7 +36,7 @@ printf '%s\n' "$table" | while read -r name rest; do
   printf '\000'
 done
 for file in /etc/xen/* /etc/xen/auto/* /etc/xen/vm/* /etc/xen/configs/* \
-  /OVS/Repositories/*/VirtualMachines/*/vm.cfg /OVS/running_pool/*/vm.cfg "$@"; do
+  /OVS/Repositories/*/VirtualMachines/*/vm.cfg /OVS/running_pool/*/vm.cfg "${1:-/etc/xen}"/*; do
   case $file in *~ | */xlexample* | */xmexample*) continue ;; esac
   [ -f "$file" ] && [ -r "$file" ] || continue
   printf 'file\000%s\000' "$file"
@@ -86,10 +86,10 @@ class _Record:
         return None
 
 
-def read(remote: Remote, name: str) -> Machine:
-    """Return a guest by its name. Raises SourceError."""
+def read(remote: Remote, name: str, folder: str | None = None) -> Machine:
+    """Return a guest by its name; ``folder`` has configurations, too. Raises SourceError."""
     with connected(remote) as connection:
-        records = _records(connection)
+        records = _records(connection, folder)
     names: dict[str, Machine] = {}
     for record in records:
         try:
@@ -109,12 +109,14 @@ def read(remote: Remote, name: str) -> Machine:
     )
 
 
-def guests(remote: Remote) -> tuple[tuple[Listed, ...], tuple[Finding, ...]]:
+def guests(
+    remote: Remote, folder: str | None = None
+) -> tuple[tuple[Listed, ...], tuple[Finding, ...]]:
     """Return all guests of a host with the sizes of their disks, and what could not be read."""
     found: dict[str, Listed] = {}
     findings = []
     with connected(remote) as connection:
-        for record in _records(connection):
+        for record in _records(connection, folder):
             try:
                 machine = record.machine()
             except SourceError as error:
@@ -143,10 +145,10 @@ def _measured(machine: Machine, connection: Connection) -> Machine:
     return replace(machine, disks=disks)
 
 
-def _records(connection: Connection) -> tuple[_Record, ...]:
+def _records(connection: Connection, folder: str | None) -> tuple[_Record, ...]:
     """Return what a host has of guests, that of running ones first. Raises SourceError."""
     try:
-        said = connection.run(_ASK)
+        said = connection.run(_ASK, *([] if folder is None else [folder]))
     except CommandError as error:
         if error.status != _NO_XEN:
             raise

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xen_dom0 import Dom0, dom0
+from tests.xen_dom0 import DOM0, HEAD, Dom0, dom0
 from v2v.access import Access
 from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import first_bytes
@@ -109,6 +109,54 @@ def test_a_host_without_xen_is_told(host: Dom0) -> None:
     with pytest.raises(SourceError, match="neither xl list nor xm list") as failed:
         read_guest(host)
     assert failed.value.finding.code == "E-HOST-XEN"
+
+
+CONFIG = """\
+name = 'old'
+memory = 512
+bootloader = 'pygrub'
+disk = [ 'phy:{disk},xvda,w' ]
+"""
+
+
+def test_a_guest_that_is_shut_off_is_read_from_its_configuration(
+    host: Dom0, disk: Path, tmp_path: Path
+) -> None:
+    plain = disk.rename(tmp_path / "root.img")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "old.cfg").write_text(CONFIG.format(disk=plain))
+    (folder / "broken.cfg").write_text("name = 'broken'\nmemory = [\n")
+    (folder / "notes.txt").write_text("no configuration\n")
+    host.runs("web", "-b----", guest(plain))
+    access = Access(host.config, str(folder))
+    machine = read([f"{host.address}/old"], access=access)
+    assert (machine.kind, machine.running, machine.folder) == ("xl", False, folder)
+    assert machine.disks[0].path == str(plain)
+    found, findings = listed(host.address, access)
+    assert [(each.machine.name, each.state) for each in found] == [
+        ("web", "running"), ("old", "shut off"),
+    ]  # fmt: skip
+    assert [finding.code for finding in findings] == ["E-XL-SYNTAX"]
+    with pytest.raises(SourceError):
+        read([f"{host.address}/broken"], access=access)
+
+
+def test_a_host_with_xend_is_asked_with_xm(host: Dom0, disk: Path) -> None:
+    plain = disk.rename(disk.with_name("root.img"))
+    table = host.folder / "answers" / "table"
+    table.unlink()
+    sxp = f"""(domain (domid 3) (name rhel) (memory 512) (vcpus 1) (uuid 4f0c)
+        (bootloader /usr/bin/pygrub) (image (linux (kernel '')))
+        (device (vbd (uname phy:{plain}) (dev xvda:disk) (mode w))))"""
+    host.answer("xm-table", f"{HEAD}{DOM0}{'rhel':42}      512     1                 0.0\n")
+    host.answer("guest-rhel", sxp)
+    try:
+        machine = read_guest(host, "rhel")
+    finally:
+        (host.folder / "answers" / "xm-table").unlink()
+    assert (machine.kind, machine.running) == ("sxp", False)
+    assert machine.disks[0].path == str(plain)
 
 
 def test_guests_are_listed_with_the_sizes_of_their_disks(host: Dom0, disk: Path) -> None:
