@@ -8,21 +8,25 @@ end, and holes stay holes.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from v2v.disks.image import Image
+from v2v.disks.partition_tables import (
+    GPT_NUMBERS,
+    MBR_NUMBERS,
+    MBR_SECTORS,
+    SECTOR,
+    Partition,
+    gpt,
+    mbr,
+)
 from v2v.disks.qemu_img import create_overlay
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
 
-SECTOR = 512
 _ALIGNMENT = 2048  # sectors, where each partition begins: 1 MiB, as all tools have it today
-_MAX_SECTORS = (1 << 32) - 1  # that an MBR can name
-_MAX_NUMBER = 4  # of primary partitions
-_CHS = b"\xfe\xff\xff"  # beyond what cylinders, heads and sectors can say
 _DESCRIPTOR = """\
 # Disk DescriptorFile
 version=1
@@ -55,21 +59,13 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
     """Return a disk of these partitions, made of files in ``folder``, which it needs.
 
     ``name`` is for files there, ``signature`` the disk's in its MBR. Raises SourceError for what no
-    MBR can hold.
+    partition table can hold.
     """
     placed = _placed(parts)
-    end = _aligned(placed[-1].start + placed[-1].count)
-    if end > _MAX_SECTORS or any(not 0 < part.number <= _MAX_NUMBER for part in parts):
-        numbers = ", ".join(str(part.number) for part in parts)
-        raise SourceError(
-            "E-DISK-LAYOUT",
-            f"{name}: partitions {numbers}, of {end * SECTOR >> 30} GiB together, are more than an"
-            " MBR can hold (four partitions, 2 TiB)",
-            hint="make one disk of these images by hand, and name it in the configuration",
-        )
-    head, zeros = folder / f"{name}.head", folder / f"{name}.zeros"
-    _write(head, _mbr(placed, signature), _ALIGNMENT)
+    head, tail, zeros = (folder / f"{name}.{piece}" for piece in ("head", "tail", "zeros"))
     _write(zeros, b"", _ALIGNMENT)
+    behind = _tables(placed, name, signature, head, tail)
+    end = _end(placed) + behind
     extents, inner = [(_ALIGNMENT, head)], []
     for place in placed:
         link = folder / f"{name}.{place.part.number}"  # descriptors hold no quotes in names
@@ -79,6 +75,7 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
         extents.append((place.count, link))
         gap = _aligned(place.start + place.count) - place.start - place.count
         extents += [(gap, zeros)] if gap else []
+    extents += [(behind, tail)] if behind else []
     lines = "".join(f'RW {count} FLAT "{path}" 0\n' for count, path in extents)
     descriptor = folder / f"{name}.vmdk"
     descriptor.write_text(_DESCRIPTOR.format(extents=lines), encoding="utf-8")
@@ -115,14 +112,34 @@ def _aligned(sector: int) -> int:
     return -(-sector // _ALIGNMENT) * _ALIGNMENT
 
 
-def _mbr(placed: Sequence[_Placed], signature: int) -> bytes:
-    """Return a first sector without boot code."""
-    entries = [bytes(16)] * _MAX_NUMBER
-    for place in placed:
-        entries[place.part.number - 1] = struct.pack(
-            "<B3sB3sII", 0, _CHS, place.part.type, _CHS, place.start, place.count
+def _end(placed: Sequence[_Placed]) -> int:
+    return _aligned(placed[-1].start + placed[-1].count)
+
+
+def _tables(placed: Sequence[_Placed], name: str, signature: int, head: Path, tail: Path) -> int:
+    """Write what is in front of the partitions, and behind; return the sectors that are behind.
+
+    A GPT is made where an MBR does not do. Raises SourceError where no table does.
+    """
+    numbers = [place.part.number for place in placed]
+    partitions = [
+        Partition(place.part.number, place.part.type, place.start, place.count) for place in placed
+    ]
+    if not 0 < min(numbers) <= max(numbers) <= GPT_NUMBERS:
+        raise SourceError(
+            "E-DISK-LAYOUT",
+            f"{name}: partitions {', '.join(map(str, numbers))}: a GPT has numbers from 1 to"
+            f" {GPT_NUMBERS}",
+            hint="make one disk of these images by hand, and name it in the configuration",
         )
-    return bytes(440) + struct.pack("<IH", signature, 0) + b"".join(entries) + b"\x55\xaa"
+    end = _end(placed)
+    if end <= MBR_SECTORS and max(numbers) <= MBR_NUMBERS:
+        _write(head, mbr(partitions, signature), _ALIGNMENT)
+        return 0
+    first, last = gpt(partitions, end + _ALIGNMENT, signature)
+    _write(head, first, _ALIGNMENT)
+    _write(tail, bytes(_ALIGNMENT * SECTOR - len(last)) + last, _ALIGNMENT)
+    return _ALIGNMENT
 
 
 def _write(path: Path, data: bytes, sectors: int) -> None:

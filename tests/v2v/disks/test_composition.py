@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -15,8 +16,8 @@ from v2v.disks.image import Image, inspect_image
 from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import create_overlay, first_bytes
 from v2v.errors import SourceError
-from v2v.guest.layout import boot_area, mbr_partitions
-from v2v.model import BootArea, Disk, DiskFormat
+from v2v.guest.layout import boot_area, firmware, mbr_partitions, partitions
+from v2v.model import BootArea, Disk, DiskFormat, Firmware
 
 MIB = 1 << 20
 
@@ -86,11 +87,50 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
     assert (tmp_path / "copy.raw").stat().st_blocks * 512 < MIB
 
 
-@pytest.mark.parametrize(("number", "size"), [(5, MIB), (1, 3 << 40)])
-def test_what_no_mbr_can_hold_is_refused(tmp_path: Path, number: int, size: int) -> None:
-    huge = Image(tmp_path / "x", DiskFormat.raw, size, 0)
+def partition_table(disk: Path) -> list[tuple[int, int, int, str]]:
+    """Number, start, size and type of each partition, as sfdisk sees them."""
+    subprocess.run(["sfdisk", "--verify", disk], check=True, capture_output=True)
+    said = subprocess.run(["sfdisk", "--json", disk], check=True, capture_output=True).stdout
+    table = json.loads(said)["partitiontable"]
+    assert table["label"] == "gpt"
+    return [
+        (int(each["node"].removeprefix(str(disk))), each["start"], each["size"], each["type"])
+        for each in table["partitions"]
+    ]
+
+
+def test_numbers_that_no_mbr_has_make_a_gpt_with_room_for_grub(tmp_path: Path) -> None:
+    swap = image(tmp_path / "swap", b"swap" * 512, MIB)
+    root = image(tmp_path / "root", b"root" * 512, 3 * MIB)
+    parts = [Part(6, root, 0x83), Part(5, swap, 0x82)]
+    composed = compose(parts, tmp_path, "xvda", 0x1234ABCD)
+    data = read(composed, tmp_path)
+    assert composed.virtual_bytes == len(data) == 6 * MIB
+    assert partition_table(tmp_path / "copy.raw") == [
+        (5, 2048, 2048, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"),
+        (6, 4096, 6144, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"),
+        (128, 34, 2014, "21686148-6449-6E6F-744E-656564454649"),
+    ]
+    assert data[2 * MIB : 2 * MIB + 2048] == b"root" * 512
+    assert boot_area(data[: 34 * 512]) == BootArea(34, 2014)
+    assert firmware([data[: 34 * 512]]) is Firmware.bios
+    (tmp_path / "again").mkdir()
+    again = compose(parts, tmp_path / "again", "xvda", 0x1234ABCD)
+    assert first_bytes(again, 34 * 512) == data[: 34 * 512]
+
+
+def test_what_an_mbr_cannot_count_is_in_a_gpt(tmp_path: Path) -> None:
+    huge = image(tmp_path / "huge", b"root", 3 << 40)
+    composed = compose([Part(1, huge, 0x83)], tmp_path, "xvda", 1)
+    assert composed.virtual_bytes == (3 << 40) + 2 * MIB
+    assert partitions(first_bytes(composed, 34 * 512)).keys() == {1, 128}
+
+
+@pytest.mark.parametrize("number", [0, 128])
+def test_what_no_table_can_hold_is_refused(tmp_path: Path, number: int) -> None:
+    part = Part(number, Image(tmp_path / "x", DiskFormat.raw, MIB, 0), 0x83)
     with pytest.raises(SourceError) as caught:
-        compose([Part(number, huge, 0x83)], tmp_path, "xvda", 1)
+        compose([part], tmp_path, "xvda", 1)
     assert caught.value.finding.code == "E-DISK-LAYOUT"
 
 
