@@ -129,6 +129,11 @@ def _unpacked(
             f"{stream.where}: passes by once, and a report looks into the disks",
             hint="--source-only reads its description alone; or save it to a file first",
         )
+    members = {disk.member for disk in machine.disks}
+    if not members:
+        raise SourceError("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
+    if len(members) < len(machine.disks):
+        raise SourceError("E-DISK-LAYOUT", f"{machine.name}: two of its disks are one and the same")
     name = options.name if options.name is not None else machine.name
     sizes = [disk.virtual_bytes or 0 for disk in machine.disks]
     target = open_target(options.output, options.storage, options.format, options.allocation)

@@ -156,3 +156,17 @@ def test_a_report_of_a_stream_is_of_its_description_alone(tmp_path: Path) -> Non
     with pytest.raises(ConfigError) as failed:
         plan(archive)
     assert failed.value.finding.code == "E-STREAM"
+
+
+@pytest.mark.parametrize(
+    ("disks", "code"),
+    [([], "E-NO-DISK"), ([(REF, len(CONTENT)), (REF, len(CONTENT))], "E-DISK-LAYOUT")],
+)
+def test_disks_that_cannot_be_written_are_told_at_once(
+    tmp_path: Path, disks: list[tuple[str, int]], code: str
+) -> None:
+    archive = pack(tmp_path / "export.xva", [("ova.xml", ova_xml(guest({}, disks)))])
+    archive.write_bytes(gzip.compress(archive.read_bytes()))
+    with pytest.raises(SourceError) as failed:
+        convert(archive, Options(storage=tmp_path))
+    assert failed.value.finding.code == code
