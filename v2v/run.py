@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,16 @@ def running(*argv: str | Path, stderr: Path, stdin: bool = False) -> Iterator[Ch
             yield child
         finally:
             _end(child)
+
+
+def listens(child: Child, socket: Path, seconds: float) -> bool:
+    """Wait for a program to make its socket; False if it ends before, or takes longer."""
+    deadline = time.monotonic() + seconds
+    while not socket.is_socket():
+        if child.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _end(child: Child) -> None:

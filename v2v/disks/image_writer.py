@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,7 @@ import nbd
 from v2v.disks.scratch import scratch
 from v2v.errors import TargetError
 from v2v.model import DiskFormat
-from v2v.run import run, running
+from v2v.run import listens, run, running
 
 Write = Callable[[bytes, int], None]  # data, and where in the disk
 
@@ -44,11 +43,8 @@ def written(path: Path, size: int) -> Iterator[Write]:
         options = ("--format", DiskFormat.qcow2, "--cache", "writeback", "--shared", str(_AT_ONCE))
         argv = ("qemu-nbd", *options, "--socket", socket, path)
         with running(*argv, stderr=log) as server:
-            deadline = time.monotonic() + _SECONDS
-            while not socket.is_socket():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise _unwritable(path, log.read_text(errors="replace").strip())
-                time.sleep(0.01)
+            if not listens(server, socket, _SECONDS):
+                raise _unwritable(path, log.read_text(errors="replace").strip())
             try:
                 with _Writers(socket) as writers:
                     yield writers.write

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from v2v.disks.image import Image
 from v2v.disks.scratch import scratch
 from v2v.errors import SourceError, V2VError
 from v2v.model import DiskFormat
-from v2v.run import running
+from v2v.run import listens, running
 
 _PLUGIN = Path(__file__).with_name("nbdkit_plugin.py")
 _SECONDS = 30  # for a server to start; it reads the headers
@@ -39,12 +38,9 @@ def served(
         told = (*words, f"size={size}", f"path={libraries}")
         argv = ("nbdkit", *options, "python", str(_PLUGIN), *told)
         with running(*argv, stderr=log) as server:
-            deadline = time.monotonic() + _SECONDS
-            while not socket.is_socket():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    last = log.read_text(errors="replace").strip()[-300:]
-                    raise failed(path, _said(log, path) or last)
-                time.sleep(0.02)
+            if not listens(server, socket, _SECONDS):
+                last = log.read_text(errors="replace").strip()[-300:]
+                raise failed(path, _said(log, path) or last)
             try:
                 yield Image(socket, DiskFormat.raw, size, used)
             except V2VError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from v2v.errors import CommandError, SourceError
 from v2v.model import Remote
-from v2v.run import run, running
+from v2v.run import listens, run, running
 
 _OPTIONS = (
     "BatchMode=yes",
@@ -74,11 +73,8 @@ def connected(remote: Remote) -> Iterator[Connection]:
     with tempfile.TemporaryDirectory(prefix="v2v-ssh-") as folder:
         socket, log = Path(folder, "s"), Path(folder, "log")
         with running(*command(remote, "-M", "-N", "-S", socket), stderr=log) as master:
-            deadline = time.monotonic() + _SECONDS
-            while not socket.is_socket():
-                if master.poll() is not None or time.monotonic() > deadline:
-                    raise refusal(remote, log.read_text(errors="replace"))
-                time.sleep(0.02)
+            if not listens(master, socket, _SECONDS):
+                raise refusal(remote, log.read_text(errors="replace"))
             yield Connection(remote, socket)
 
 
