@@ -27,6 +27,7 @@ AuthorizedKeysFile {folder}/user.pub
 PidFile none
 StrictModes no
 UsePAM no
+UseDNS no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 SetEnv PATH={folder}/bin:/usr/bin:/bin BASH_ENV=/dev/null

@@ -23,7 +23,7 @@ from v2v.options import Options
 from v2v.pipeline import convert, plan
 
 REF, OTHER = "Ref:7", "Ref:8"
-CONTENT = os.urandom(2 * MIB + 5) + bytes(60 * MIB) + b"tail" * 4096
+CONTENT = os.urandom(2 * MIB + 5) + bytes(20 * MIB) + b"tail" * 4096
 Members = list[tuple[str, bytes]]
 
 
