@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,12 @@ def connected(remote: Remote) -> Iterator[Connection]:
         with running(*command(remote, "-M", "-N", "-S", socket), stderr=log) as master:
             if not listens(master, socket, _SECONDS):
                 raise refusal(remote, log.read_text(errors="replace"))
-            yield Connection(remote, socket)
+            try:
+                yield Connection(remote, socket)
+            finally:
+                # A signal alone is missed at times, and then ssh is there for seconds.
+                with suppress(CommandError):  # it is gone already
+                    run(*command(remote, "-S", socket, "-O", "exit"))
 
 
 def refusal(remote: Remote, stderr: str) -> SourceError:
