@@ -25,6 +25,8 @@ PACKAGES = {
     "ssh": "openssh-client",
 }
 Child = subprocess.Popen[bytes]
+_SOCKETS = Path("/proc/net/unix")
+_ACCEPTS = "00010000"  # __SO_ACCEPTCON of linux/net.h
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL for a child of ours
 
 
@@ -86,13 +88,31 @@ def running(*argv: str | Path, stderr: Path, stdin: bool = False) -> Iterator[Ch
 
 
 def listens(child: Child, socket: Path, seconds: float) -> bool:
-    """Wait for a program to make its socket; False if it ends before, or takes longer."""
+    """Wait for a program to listen on its socket; False if it ends before, or takes longer.
+
+    The socket's file is there before anybody listens (bind(2), listen(2)), and to connect could use
+    up the one client that a server waits for, so the kernel's list is asked.
+    """
     deadline = time.monotonic() + seconds
-    while not socket.is_socket():
+    while not _is_listening(socket):
         if child.poll() is not None or time.monotonic() > deadline:
             return False
         time.sleep(0.01)
     return True
+
+
+def _is_listening(socket: Path) -> bool:
+    """Tell by proc(5)'s table: number, references, protocol, flags, type, state, inode, path.
+
+    The path is the one of bind(2): OpenSSH adds a suffix, and takes it away when it listens.
+    """
+    if not socket.is_socket():
+        return False
+    with _SOCKETS.open(errors="surrogateescape") as table:
+        rows = (line.rstrip("\n").split(maxsplit=7) for line in table)
+        return any(
+            row[3] == _ACCEPTS and row[7].startswith(str(socket)) for row in rows if len(row) == 8
+        )
 
 
 def _end(child: Child) -> None:
