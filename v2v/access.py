@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,3 +46,19 @@ def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
                 hint="-io ssh-config=FILE, xen-configs=/DIR, cacert=FILE or thumbprint=SHA256",
             )
     return access
+
+
+def password_of(access: Access) -> str:
+    """Return the password from its file, or ask for it. Raises ConfigError."""
+    if access.password_file is not None:
+        try:
+            return access.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("E-PASSWORD", f"-ip {access.password_file}: {error}") from error
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "E-PASSWORD",
+            "no password is given",
+            hint="put it into a file that only you can read: -ip FILE",
+        )
+    return getpass.getpass("Password: ")

@@ -71,7 +71,10 @@ def _add_others(verbs: Verbs) -> None:
     )  # fmt: skip
     listing.add_argument("address", metavar="URI", help="such as xen+ssh://root@host")
     _add_access(listing)
-    listing.add_argument("--format", choices=("text", "csv", "json"), default="text")
+    listing.add_argument(
+        "--format", choices=("text", "csv", "json", "plan"), default="text",
+        help="plan: the skeleton of a plan for v2v batch",
+    )  # fmt: skip
     _add_talk(listing)
     drivers = verbs.add_parser(
         "drivers", help="look into the drivers for Windows",

@@ -212,12 +212,15 @@ def _drivers(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from v2v.listing import to_csv, to_json, to_text
+    from v2v.listing import to_csv, to_json, to_plan, to_text
     from v2v.sources import listed
 
     found, findings = listed(args.address, _access(args))
     for finding in findings:
         sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")
-    shape = {"text": to_text, "csv": to_csv, "json": to_json}[args.format]
-    sys.stdout.write(shape(found))
+    if args.format == "plan":
+        sys.stdout.write(to_plan(found, args.address))
+    else:
+        shape = {"text": to_text, "csv": to_csv, "json": to_json}[args.format]
+        sys.stdout.write(shape(found))
     return DONE

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
 
+from v2v.datastore import Datastore
 from v2v.errors import Finding
 
 
@@ -157,6 +158,7 @@ class Disk:
     member: str | None = None  # which of the disks in the archive ``path``
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
     host: Remote | None = None  # where ``path`` is; None: on this host
+    datastore: Datastore | None = None  # where ``path`` is, if that is none of a file system
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from v2v.errors import Finding
+from v2v.errors import Finding, SourceError
 from v2v.hosts.lvm import snapshot
 from v2v.hosts.ssh import connected
 from v2v.model import Disk, Machine
+
+_LOCKED_WAY = "shut it down, or clone it and take the clone"
 
 
 def refused(machine: Machine) -> Finding:
@@ -19,8 +21,10 @@ def refused(machine: Machine) -> Finding:
     return Finding(
         "E-RUNNING",
         f"{machine.name}: the guest is running, so its disks change while they are read",
-        "shut it down; or copy it as if its power had failed, from LVM snapshots where its disks"
-        " are logical volumes: --allow-running",
+        _LOCKED_WAY
+        if any(disk.datastore is not None for disk in machine.disks)
+        else "shut it down; or copy it as if its power had failed, from LVM snapshots where its"
+        " disks are logical volumes: --allow-running",
     )
 
 
@@ -31,6 +35,12 @@ def held(machine: Machine) -> Iterator[tuple[tuple[Disk, ...], tuple[Finding, ..
     A logical volume is replaced by a snapshot of it. What cannot be held is in the findings.
     Raises SourceError, CommandError.
     """
+    if any(disk.datastore is not None for disk in machine.disks):
+        raise SourceError(
+            "E-RUNNING",
+            f"{machine.name}: the guest is running, and its host keeps its disks locked",
+            hint=_LOCKED_WAY,
+        )
     with ExitStack() as stack:
         hosts = {disk.host for disk in machine.disks if disk.host is not None}
         open_hosts = {host: stack.enter_context(connected(host)) for host in hosts}

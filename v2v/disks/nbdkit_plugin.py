@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ _held = ExitStack()
 
 
 def config(key: str, value: str) -> None:
-    """Take file= (a chain from its top), disk= of an XVA, host=, size= and path=."""
+    """Take file= (a chain from its top), disk= of an XVA, host=, login=, size= and path=."""
     if key == "file":
         _files.append(Path(value))
     else:
@@ -45,12 +45,16 @@ def get_ready() -> None:
     """Read the headers, once; what is wrong with them ends the server before it serves."""
     from v2v.disks.vhd_chain import VhdBlocks
     from v2v.disks.xva import XvaBlocks
+    from v2v.hosts.https_file import HttpsFile, login_of
     from v2v.hosts.remote_file import RemoteBlocks, remote_file
     from v2v.model import Remote
 
     if "host" in _told:
         host = Remote(**json.loads(_told["host"]))
         _opened.append(RemoteBlocks(_held.enter_context(remote_file(host, str(_files[0])))))
+    elif "login" in _told:
+        file = HttpsFile(login_of(Path(_told["login"])), _told["url"])
+        _opened.append(RemoteBlocks(_held.enter_context(closing(file))))
     elif "disk" in _told:
         _opened.append(XvaBlocks(_files[0], _told["disk"]))
     else:

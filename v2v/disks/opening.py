@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from v2v.disks import xva
+from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_alone, inspect_image
 from v2v.disks.imagefile import SECTOR, ImageFile
 from v2v.disks.serving import served
@@ -21,6 +22,10 @@ from v2v.model import Disk, DiskFormat, Remote
 @contextmanager
 def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     """Open the image of a disk; see inspect_image, which tells what is checked and raised."""
+    if disk.datastore is not None:
+        with in_datastore(disk, disk.datastore) as image:
+            yield image
+        return
     if disk.host is not None:
         with _on_host(disk, disk.host) as image:
             yield image

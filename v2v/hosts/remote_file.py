@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from v2v.errors import SourceError
 from v2v.hosts import ssh
@@ -120,12 +121,21 @@ def fetched(remote: Remote, path: str, folder: Path) -> Path:
     return copy
 
 
+class ReadAt(Protocol):
+    """A file of another host that is open."""
+
+    size: int
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Return bytes at an offset, fewer at the end. Raises SourceError."""
+
+
 class RemoteBlocks:
     """A file of a host as blocks, of which the last ones are kept: the guest's metadata."""
 
     block_bytes = 1 << 20
 
-    def __init__(self, file: RemoteFile) -> None:
+    def __init__(self, file: ReadAt) -> None:
         self._file = file
         self.read = lru_cache(maxsize=64)(self._read)
 

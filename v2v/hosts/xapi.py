@@ -1,39 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""XenServer and XCP-ng by their management API: XML-RPC and HTTP over TLS (xapi-project.github.io).
-
-The certificate is always checked: against the system's authorities, a file with the host's own
-(``cacert``), or the SHA-256 of it (``thumbprint``), as hosts sign theirs themselves.
-"""
+"""XenServer and XCP-ng by their management API, XML-RPC over TLS (xapi-project.github.io)."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import ssl
 import xmlrpc.client
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 from urllib.parse import urlencode
 
 from v2v.errors import SourceError
+from v2v.hosts import tls
 
 Record: TypeAlias = "Mapping[str, object]"
 
 _VERSION = "1.0"  # of the API that is asked for
-_SECONDS = 60  # for an answer
 _CLASSES = ("VM", "VBD", "VDI", "VIF", "network")
 _PORT = 443
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How a host's certificate is checked, beside the system's authorities."""
-
-    cacert: Path | None = None
-    thumbprint: str | None = None  # SHA-256 in hex, with colons or without
 
 
 class Session:
@@ -71,7 +56,7 @@ class Session:
         """Open the export of a guest, which is an XVA, for as long as the block lasts."""
         query = urlencode({"session_id": self._reference, "uuid": uuid})
         connection = http.client.HTTPSConnection(
-            self.host, self._port, timeout=_SECONDS, context=self._context
+            self.host, self._port, timeout=tls.SECONDS, context=self._context
         )
         try:
             connection.request("GET", f"/export?{query}")
@@ -88,12 +73,7 @@ class Session:
         try:
             answer = getattr(self._proxy, method)(*arguments)
         except ssl.SSLCertVerificationError as error:
-            raise SourceError(
-                "E-XAPI-CERTIFICATE",
-                f"{self.host}: its certificate is not trusted: {error.verify_message}",
-                hint="compare its fingerprint on the host's console, and give it:"
-                " -io thumbprint=SHA256",
-            ) from error
+            raise tls.untrusted(self.host, error) from error
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             raise self._refused(method, str(error)) from error
         if isinstance(answer, dict) and answer.get("Status") == "Success":
@@ -120,38 +100,16 @@ class Session:
 
 @contextmanager
 def logged_in(
-    host: str, port: int | None, user: str, password: str, trust: Trust
+    host: str, port: int | None, user: str, password: str, trust: tls.Trust
 ) -> Iterator[Session]:
     """Log in for as long as the block lasts. Raises SourceError."""
     port = port or _PORT
-    session = Session(host, port, _context(host, port, trust))
+    session = Session(host, port, tls.context(host, port, trust))
     session.login(user, password)
     try:
         yield session
     finally:
         session.logout()
-
-
-def _context(host: str, port: int, trust: Trust) -> ssl.SSLContext:
-    """Return what checks the host's certificate. Raises SourceError."""
-    try:
-        if trust.thumbprint is None:
-            return ssl.create_default_context(cafile=trust.cacert)
-        pem = ssl.get_server_certificate((host, port), timeout=_SECONDS)
-    except (OSError, ssl.SSLError) as error:
-        raise SourceError("E-XAPI", f"{trust.cacert or host}: {error}") from error
-    found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
-    if found != trust.thumbprint.replace(":", "").lower():
-        raise SourceError(
-            "E-XAPI-CERTIFICATE",
-            f"{host}: its certificate has another thumbprint: {found}",
-            hint="is this the right host? compare it on the host's console",
-        )
-    # Exactly this certificate is trusted from here on, whoever signed it.
-    context = ssl.create_default_context(cadata=pem)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def _bracketed(host: str) -> str:

@@ -24,6 +24,7 @@ from v2v.sources import (
     libvirt_xml,
     sxp,
     vmx,
+    vsphere_host,
     xapi_host,
     xen_host,
     xl,
@@ -86,6 +87,8 @@ def listed(
     access = access or Access()
     if address.scheme == _XAPI:
         found, findings = xapi_host.guests(address, access)
+    elif address.scheme in vsphere_host.SCHEMES:
+        return vsphere_host.guests(address, access)
     else:
         found, findings = xen_host.guests(_remote(address, access), access.xen_configs)
     return tuple(each for each in found if address.name in ("", each.machine.name)), findings
@@ -121,11 +124,12 @@ def described(stream: XvaStream) -> Machine:
 def _known(text: str) -> Address:
     """Return an address of a kind that there is. Raises ConfigError."""
     address = parse(text)
-    if address.scheme not in (_SSH, _XAPI):
+    if address.scheme not in (_SSH, _XAPI, *vsphere_host.SCHEMES):
         raise ConfigError(
             "E-ADDRESS",
             f"{text}: nothing is known of {address.scheme}://",
-            hint="there are xen+ssh://root@host/NAME, a Xen host by SSH, and xapi://root@host/NAME",
+            hint="there are xen+ssh://root@host/NAME, a Xen host by SSH, xapi://root@host/NAME,"
+            " vpx://user@vcenter/PATH and esx://root@host/NAME",
         )
     return address
 
@@ -154,6 +158,8 @@ def _guest(given: Sequence[str | Path], kind: str | None, access: Access) -> Mac
         if len(given) != 1 or kind is not None:
             raise ConfigError("E-USAGE", f"{addresses[0]}: an address goes alone, without -i")
         address = _named(addresses[0])
+        if address.scheme in vsphere_host.SCHEMES:
+            return vsphere_host.read(address, access)
         return xen_host.read(_remote(address, access), address.name, access.xen_configs)
     paths = tuple(map(Path, given))
     absolute = tuple(path.absolute() for path in paths)

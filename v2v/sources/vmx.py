@@ -24,7 +24,7 @@ _EVIDENCE = re.compile(
         |(?:scsi|sata|ide|nvme)\d+(?::\d+)?\.\w+|ethernet\d+\.\w+)[ \t]*=""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-_SOUND = {"sb16": "sb16", "es1371": "es1370", "hdaudio": "ich6"}
+SOUND = {"sb16": "sb16", "es1371": "es1370", "hdaudio": "ich6"}
 _UINT64 = 1 << 64
 
 
@@ -156,7 +156,7 @@ def _sound(vmx: Dictionary, warnings: list[Finding]) -> str | None:
     given = vmx.text("sound.virtualDev")
     if given is None or is_absent(vmx, "sound"):
         return None
-    model = _SOUND.get(given.lower())
+    model = SOUND.get(given.lower())
     if model is None:
         message = f"{vmx.where}: unknown sound card {given!r}, the guest will have none"
         warnings.append(Finding("W-SOURCE-SOUND", message))

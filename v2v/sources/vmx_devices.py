@@ -116,7 +116,12 @@ def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:
     That is the order of their slots; of their numbers, where one has no slot yet.
     """
     found = [
-        Nic(_mac(vmx, nic), _model(vmx, nic), _network(vmx, nic), _pci_slot(vmx, nic))
+        Nic(
+            _mac(vmx, nic),
+            _model(vmx, nic),
+            _network(vmx, nic),
+            pci_slot(vmx.number(f"{nic}.pciSlotNumber")),
+        )
         for nic in vmx.numbers_of("ethernet")
         if not is_absent(vmx, nic)
     ]
@@ -143,12 +148,11 @@ def _model(vmx: Dictionary, nic: str) -> str | None:
     return None if model is None else model.lower()
 
 
-def _pci_slot(vmx: Dictionary, nic: str) -> int | None:
+def pci_slot(slot: int | None) -> int | None:
     """Return the PCI slot, which Linux names the card after; -1 is one that was never assigned.
 
     From bit 10 on stands the function of the PCI bridge, which the firmware adds: 1184 is 161.
     """
-    slot = vmx.number(f"{nic}.pciSlotNumber")
     return (slot & 1023) + (slot >> 10) if slot is not None and slot >= 0 else None
 
 

@@ -6,16 +6,15 @@ The records are those that ova.xml has in an export.
 
 from __future__ import annotations
 
-import getpass
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from v2v.access import Access
+from v2v.access import Access, password_of
 from v2v.disks.xva_stream import XvaStream
-from v2v.errors import ConfigError, Finding, SourceError
-from v2v.hosts.xapi import Record, Session, Trust, logged_in
+from v2v.errors import Finding, SourceError
+from v2v.hosts.tls import Trust
+from v2v.hosts.xapi import Record, Session, logged_in
 from v2v.sources import xva
 from v2v.sources.address import Address
 from v2v.sources.xen_host import Listed
@@ -93,24 +92,8 @@ def _only(
 
 @contextmanager
 def _session(address: Address, access: Access) -> Iterator[Session]:
-    password = _password(access)
+    password = password_of(access)
     trust = Trust(access.cacert, access.thumbprint)
     user = address.user or _USER
     with logged_in(address.host, address.port, user, password, trust) as session:
         yield session
-
-
-def _password(access: Access) -> str:
-    """Return the password from its file, or ask for it. Raises ConfigError."""
-    if access.password_file is not None:
-        try:
-            return access.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("E-PASSWORD", f"-ip {access.password_file}: {error}") from error
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            "E-PASSWORD",
-            "no password is given",
-            hint="put it into a file that only you can read: -ip FILE",
-        )
-    return getpass.getpass("Password: ")

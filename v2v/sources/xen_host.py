@@ -69,6 +69,8 @@ class Listed:
 
     machine: Machine
     state: str  # running, paused or shut off
+    path: str = ""  # in the host's inventory; empty: the name alone
+    blockers: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def refused(server: Xapi, access: Access) -> SourceError:
 
 def test_an_unknown_certificate_is_refused(server: Xapi, access: Access) -> None:
     error = refused(server, Access(password_file=access.password_file))
-    assert error.finding.code == "E-XAPI-CERTIFICATE"
+    assert error.finding.code == "E-CERTIFICATE"
 
 
 def test_a_thumbprint_stands_for_a_certificate(server: Xapi, access: Access) -> None:
@@ -116,7 +116,7 @@ def test_a_thumbprint_stands_for_a_certificate(server: Xapi, access: Access) -> 
     found, _ = listed(server.address, parse_access([f"thumbprint={thumbprint}"], server.password))
     assert len(found) == 4
     other = parse_access([f"thumbprint={'0' * 64}"], server.password)
-    assert refused(server, other).finding.code == "E-XAPI-CERTIFICATE"
+    assert refused(server, other).finding.code == "E-CERTIFICATE"
 
 
 def test_a_wrong_password_is_told_and_not_repeated(
