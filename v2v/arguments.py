@@ -13,7 +13,7 @@ from v2v.version import VERSION
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 # Of v2v.sources, which takes longer to import than a line of help may.
-SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "libvirt", "disk")
+SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "vbox", "libvirt", "disk")
 
 
 def parser() -> argparse.ArgumentParser:

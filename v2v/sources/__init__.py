@@ -23,6 +23,7 @@ from v2v.sources import (
     disk,
     libvirt_xml,
     sxp,
+    vbox,
     vmx,
     vsphere_host,
     xapi_host,
@@ -50,7 +51,7 @@ class Source(Protocol):
         """Return the guest. Raises SourceError."""
 
 
-SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, libvirt_xml, disk)
+SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, vbox, libvirt_xml, disk)
 
 
 def read(

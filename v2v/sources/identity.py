@@ -6,14 +6,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
 from v2v.errors import SourceError
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:-])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
 _FILE_SUFFIX = re.compile(
-    r"(?:\.(?:img|ova|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|cfg|xml)|-sda)\Z"
+    r"(?:\.(?:img|ova|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|cfg|xml|vbox)|-sda)\Z"
 )
 
 Guest = TypeVar("Guest")
@@ -57,6 +57,18 @@ def name_from_file(path: Path) -> str:
             hint="give the guest a name with -on NAME, or rename the file",
         )
     return name
+
+
+def local_path(text: str) -> tuple[str, bool]:
+    r"""Return a file name in this system's form, and whether its folder was one of Windows.
+
+    Of ``D:\guests\web.vmdk`` only the name is left: the file is looked for beside the guest.
+    """
+    drive = re.match(r"[A-Za-z]:[/\\]", text)
+    if not drive and ("\\" not in text or "/" in text):
+        return text, False
+    windows = PureWindowsPath(text)
+    return (windows.name, True) if windows.drive else (windows.as_posix(), False)
 
 
 def image_path(where: str, folder: Path, text: str) -> str:

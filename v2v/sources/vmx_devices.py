@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from v2v.errors import Finding, SourceError
 from v2v.model import Bus, Disk, DiskFormat, Network, NetworkKind, Nic, Removable, RemovableKind
-from v2v.sources.identity import image_path, mac_address
+from v2v.sources.identity import image_path, local_path, mac_address
 from v2v.sources.vmx_syntax import Dictionary
 
 _BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
@@ -99,15 +99,12 @@ def _disk(vmx: Dictionary, device: str, bus: Bus, folder: Path, warnings: list[F
 
 
 def _local(file: str, where: str, warnings: list[Finding]) -> str:
-    r"""Return a file name in this system's form: VMware on Windows writes D:\guests\web.vmdk."""
-    if "\\" not in file or "/" in file:
-        return file
-    windows = PureWindowsPath(file)
-    if not windows.drive:
-        return windows.as_posix()
-    message = f"{where}: {file} is a path of Windows, looked for beside the configuration"
-    warnings.append(Finding("W-VMX-PATH", message))
-    return windows.name
+    """Return a file name in this system's form."""
+    path, moved = local_path(file)
+    if moved:
+        message = f"{where}: {file} is a path of Windows, looked for beside the configuration"
+        warnings.append(Finding("W-SOURCE-PATH", message))
+    return path
 
 
 def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:

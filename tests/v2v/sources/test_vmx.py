@@ -327,7 +327,7 @@ def test_sound_cards(text: str, sound: str | None) -> None:
         ('uuid.bios = "x"', "W-SOURCE-UUID"),
         ('scsi0:0.fileName = "x"\nscsi0.present = "FALSE"', "W-VMX-DEVICE"),
         ('scsi0:0.fileName = "x"\nscsi0:0.deviceType = "scsi-passthru"', "W-VMX-DEVICE"),
-        ('scsi0:0.fileName = "C:|5Cx.vmdk"', "W-VMX-PATH"),
+        ('scsi0:0.fileName = "C:|5Cx.vmdk"', "W-SOURCE-PATH"),
         ('serial0.present = "TRUE"', "W-SOURCE-KEY"),
         ('vtpm.present = "TRUE"', "W-SOURCE-KEY"),
     ],
