@@ -112,6 +112,9 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
         help="format of the disk images given as SOURCE",
     )  # fmt: skip
     verb.add_argument(
+        "--system", metavar="NAME", help="the guest to take where the source holds several"
+    )
+    verb.add_argument(
         "--map-path", action="append", default=[], metavar="FROM=TO",
         help="the source host's files below FROM are below TO on this host; repeatable",
     )  # fmt: skip

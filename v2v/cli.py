@@ -87,6 +87,7 @@ def _options(args: argparse.Namespace) -> Options:
     return Options(
         input_kind=args.input,
         input_format=args.input_format,
+        system=args.system,
         path_maps=parse_maps(args.map_path),
         access=_access(args),
         allow_running=args.allow_running,

@@ -72,9 +72,9 @@ def read_source(
     given = parts_of(source)
     found.observer.stage("source", f"Reading {', '.join(map(str, given))}")
     machine = (
-        described(stream)
+        described(stream, options.system)
         if stream is not None
-        else read(given, options.input_kind, options.input_format, options.access)
+        else read(given, options.input_kind, options.input_format, options.access, options.system)
     )
     machine = mapped(machine, options.path_maps)
     nics = map_nics(machine.nics, options.networks)

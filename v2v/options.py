@@ -19,6 +19,7 @@ class Options:
 
     input_kind: str | None = None  # None: from the source's content
     input_format: DiskFormat | None = None
+    system: str | None = None  # name of the guest to take where a file has several
     path_maps: tuple[PathMap, ...] = ()  # where the source host's files are on this host
     access: Access = field(default_factory=Access)  # to the source's host
     allow_running: bool = False  # the guest may be running while its disks are read

@@ -51,6 +51,14 @@ class Source(Protocol):
         """Return the guest. Raises SourceError."""
 
 
+class SourceOfMany(Source, Protocol):
+    """A kind of source of which one file can hold several guests."""
+
+    def read(self, paths: Sequence[Path], system: str | None = None) -> Machine:
+        """Return the guest, the one of a name where there are several. Raises SourceError."""
+
+
+OF_MANY: tuple[SourceOfMany, ...] = (sxp, xl_json, xva)
 SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, vbox, libvirt_xml, disk)
 
 
@@ -59,13 +67,15 @@ def read(
     kind: str | None = None,
     disk_format: DiskFormat | None = None,
     access: Access | None = None,
+    system: str | None = None,
 ) -> Machine:
     """Return the guest that is given. Raises SourceError, or ConfigError for a kind or an address.
 
     There is one address of a guest on a host, one configuration file, or one or more disk images.
-    ``kind`` forces a reader; ``disk_format`` is the format of all images, whatever the source says.
+    ``kind`` forces a reader; ``disk_format`` is the format of all images, whatever the source says;
+    ``system`` is the guest's name where a file has several.
     """
-    machine = _guest(given, kind, access or Access())
+    machine = _guest(given, kind, access or Access(), system)
     if disk_format is None:
         return machine
     return replace(
@@ -117,9 +127,9 @@ def streamed(
         yield None
 
 
-def described(stream: XvaStream) -> Machine:
-    """Return the guest of a stream. Raises SourceError."""
-    return xva.parse(stream.description(), stream.where)
+def described(stream: XvaStream, system: str | None = None) -> Machine:
+    """Return the guest of a stream, by name where there are several. Raises SourceError."""
+    return xva.parse(stream.description(), stream.where, system)
 
 
 def _known(text: str) -> Address:
@@ -152,12 +162,16 @@ def _remote(address: Address, access: Access) -> Remote:
     return Remote(address.host, address.user, address.port, config)
 
 
-def _guest(given: Sequence[str | Path], kind: str | None, access: Access) -> Machine:
+def _guest(
+    given: Sequence[str | Path], kind: str | None, access: Access, system: str | None
+) -> Machine:
     """Return the guest of an address or of files."""
     addresses = [each for each in given if isinstance(each, str) and is_address(each)]
     if addresses:
-        if len(given) != 1 or kind is not None:
-            raise ConfigError("E-USAGE", f"{addresses[0]}: an address goes alone, without -i")
+        if len(given) != 1 or kind is not None or system is not None:
+            raise ConfigError(
+                "E-USAGE", f"{addresses[0]}: an address goes alone, without -i and --system"
+            )
         address = _named(addresses[0])
         if address.scheme in vsphere_host.SCHEMES:
             return vsphere_host.read(address, access)
@@ -171,6 +185,11 @@ def _guest(given: Sequence[str | Path], kind: str | None, access: Access) -> Mac
             f"{paths[0]}: one guest is one {source.name} file, {len(paths)} are given",
             hint="only disk images can be several; v2v batch converts several guests",
         )
+    many = next((each for each in OF_MANY if each is source), None)
+    if many is not None:
+        return many.read(absolute, system)
+    if system is not None:
+        raise ConfigError("E-USAGE", f"--system: a source of the kind {source.name} is one guest")
     return source.read(absolute)
 
 

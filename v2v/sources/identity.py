@@ -19,16 +19,19 @@ _FILE_SUFFIX = re.compile(
 Guest = TypeVar("Guest")
 
 
-def only_guest(guests: Sequence[tuple[str, Guest]], where: str, hint: str) -> Guest:
-    """Return the one guest of a file, given with names. Raises SourceError for none or several."""
-    if len(guests) != 1:
-        names = ", ".join(name or "?" for name, _ in guests)
-        raise SourceError(
-            "E-SOURCE-MANY",
-            f"{where}: has {len(guests)} guests ({names})" if guests else f"{where}: has no guest",
-            hint=hint,
-        )
-    return guests[0][1]
+def only_guest(guests: Sequence[tuple[str, Guest]], where: str, system: str | None) -> Guest:
+    """Return the one guest of a file, given with names, or the one that is called ``system``.
+
+    Raises SourceError for none or several.
+    """
+    found = [guest for name, guest in guests if system in (None, name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(name or "?" for name, _ in guests)
+    held = f"has {len(guests)} guests ({names})" if guests else "has no guest"
+    if system is not None:
+        held += f", {len(found) or 'none'} of them called {system!r}"
+    raise SourceError("E-SOURCE-MANY", f"{where}: {held}", hint="choose one: --system NAME")
 
 
 def mac_address(text: str) -> str | None:

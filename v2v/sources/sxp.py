@@ -47,17 +47,17 @@ def matches(head: bytes) -> bool:
     return b"\0" not in head and _DOMAIN.match(config_file.decode(head)) is not None
 
 
-def read(paths: Sequence[Path]) -> Machine:
-    """Return the guest of one file. Raises SourceError."""
+def read(paths: Sequence[Path], system: str | None = None) -> Machine:
+    """Return the guest of one file, by name where there are several. Raises SourceError."""
     (path,) = paths
-    return parse(config_file.decode(config_file.content(path)), path)
+    return parse(config_file.decode(config_file.content(path)), path, system)
 
 
-def parse(text: str, path: Path) -> Machine:
-    """Return the one guest that a text describes; ``path`` says where it lies."""
+def parse(text: str, path: Path, system: str | None = None) -> Machine:
+    """Return the guest that a text describes; ``path`` says where it lies. Raises SourceError."""
     domains = [node for node in nodes(text, str(path)) if _kind(node) in ("domain", "vm")]
     named = [(_text(domain, "name") or "", domain) for domain in domains]
-    domain = only_guest(named, str(path), "write each into a file of its own: xm list -l NAME")
+    domain = only_guest(named, str(path), system)
     return xl.machine(_config(domain, str(path)), path, name)
 
 

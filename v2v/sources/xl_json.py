@@ -57,14 +57,14 @@ def matches(head: bytes) -> bool:
     return b"\0" not in head and _DOMAINS.match(config_file.decode(head)) is not None
 
 
-def read(paths: Sequence[Path]) -> Machine:
-    """Return the guest of one file. Raises SourceError."""
+def read(paths: Sequence[Path], system: str | None = None) -> Machine:
+    """Return the guest of one file, by name where there are several. Raises SourceError."""
     (path,) = paths
-    return parse(config_file.decode(config_file.content(path)), path)
+    return parse(config_file.decode(config_file.content(path)), path, system)
 
 
-def parse(text: str, path: Path) -> Machine:
-    """Return the one guest that a text describes; ``path`` says where it lies."""
+def parse(text: str, path: Path, system: str | None = None) -> Machine:
+    """Return the guest that a text describes; ``path`` says where it lies. Raises SourceError."""
     try:
         listed: Json = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -76,7 +76,7 @@ def parse(text: str, path: Path) -> Machine:
     ]
     named = [(_name(domain), domain) for domain in domains]
     guests = [(called, domain) for called, domain in named if called not in ("", "Domain-0")]
-    guest = only_guest(guests, str(path), "write each into a file of its own: xl list -l NAME")
+    guest = only_guest(guests, str(path), system)
     return xl.machine(_config(guest, str(path)), path, name)
 
 

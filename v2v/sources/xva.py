@@ -65,8 +65,8 @@ def matches(head: bytes) -> bool:
     return head.startswith(_FIRST) and head[257:262] in (b"ustar", bytes(5))
 
 
-def read(paths: Sequence[Path]) -> Machine:
-    """Return the guest of one export. Raises SourceError."""
+def read(paths: Sequence[Path], system: str | None = None) -> Machine:
+    """Return the guest of an export, by name where there are several. Raises SourceError."""
     (path,) = paths
     try:
         with path.open("rb") as file:
@@ -79,14 +79,14 @@ def read(paths: Sequence[Path]) -> Machine:
             data = file.read(first.size)
     except OSError as error:
         raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
-    return parse(data, path)
+    return parse(data, path, system)
 
 
-def parse(data: bytes, path: Path) -> Machine:
+def parse(data: bytes, path: Path, system: str | None = None) -> Machine:
     """Return the guest that an ova.xml describes; its disks are in ``path``. Raises SourceError."""
     where = f"{path}: ova.xml"
     objects = _objects(_value(parse_xml(data, where), 0, where), where)
-    reference, machine = _machine(objects)
+    reference, machine = _machine(objects, system)
     return _guest(objects, reference, machine, path)
 
 
@@ -175,8 +175,8 @@ def _objects(root: Rpc, where: str) -> _Objects:
     return _Objects(where, records)
 
 
-def _machine(objects: _Objects) -> tuple[str, Record]:
-    """Return the one VM that is neither a snapshot nor a template of others."""
+def _machine(objects: _Objects, system: str | None) -> tuple[str, Record]:
+    """Return the VM that is neither a snapshot nor a template of others."""
     found = {
         reference: record
         for reference, record in objects.all("VM").items()
@@ -187,8 +187,7 @@ def _machine(objects: _Objects) -> tuple[str, Record]:
         (_text(record, "name_label"), (reference, record))
         for reference, record in (own or found).items()
     ]
-    hint = "export each guest into a file of its own: xe vm-export vm=NAME filename=NAME.xva"
-    return only_guest(guests, objects.where, hint)
+    return only_guest(guests, objects.where, system)
 
 
 def _drives(

@@ -146,6 +146,13 @@ def test_one_guest_is_one_configuration(tmp_path: Path) -> None:
         read([])
 
 
+def test_a_source_of_one_guest_offers_no_choice(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(XL)
+    with pytest.raises(ConfigError, match="kind xl is one guest"):
+        read([path], system="web")
+
+
 def test_guests_are_told_apart(tmp_path: Path) -> None:
     contents = {"a.img": MBR, "b.cfg": XL, "c.img": MBR, "d.vmx": VMX}
     paths = [tmp_path / name for name in contents]

@@ -92,6 +92,19 @@ def test_several_guests_are_named() -> None:
             *guest({"name_label": "db"}, TWO[1:], reference="Ref:50"),
         )
     assert caught.value.finding.code == "E-SOURCE-MANY"
+    assert "--system" in (caught.value.finding.hint or "")
+
+
+def test_one_of_several_guests_is_chosen_by_its_name(tmp_path: Path) -> None:
+    objects = (
+        *guest({"name_label": "web"}, TWO[:1]),
+        *guest({"name_label": "db"}, TWO[1:], reference="Ref:50"),
+    )
+    archive = pack(tmp_path / "both.xva", [("ova.xml", ova_xml(objects))])
+    found = read([archive], system="db")
+    assert (found.name, [disk.member for disk in found.disks]) == ("db", ["Ref:9"])
+    with pytest.raises(SourceError, match="none of them called 'mail'"):
+        read([archive], system="mail")
 
 
 def test_a_nic_without_an_address_gets_one_that_stays() -> None:
