@@ -26,6 +26,7 @@ _MEMBER = re.compile(
     r"(?P<disk>Ref:[0-9A-Za-z-]+)/(?P<number>[0-9]{8,12})(?P<sum>\.checksum|\.xxhash)?"
 )
 _MAX_SUM = 64
+_MAX_XML = 16 << 20  # of ova.xml; a guest with many snapshots has some 100 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ def parse_header(header: bytes, where: Path) -> tuple[str, int]:
     if told != sum(header) - sum(header[148:156]) + 8 * 0x20:
         raise damaged(where, "there is no member of a tar file where one should begin")
     return name, size
+
+
+def refuse_large(size: int, where: Path) -> None:
+    """Raise SourceError unless ova.xml has a size that it may have."""
+    if size > _MAX_XML:
+        raise SourceError("E-SOURCE-SIZE", f"{where}: ova.xml has {size} bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,7 @@ import zstandard
 
 from v2v.disks import xva
 from v2v.disks.image_writer import Write
-from v2v.errors import SourceError
 
-_MAX_XML = 16 << 20  # of ova.xml; a guest with many snapshots has some 100 KiB
 _BUFFER = 1 << 20
 _FIRST = "ova.xml"
 _GZIP, _ZSTD, _XZ, _BZIP2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"
@@ -62,8 +60,7 @@ class XvaStream:
         name, size = self._member()
         if name != _FIRST:
             raise xva.damaged(self.where, "it does not begin with ova.xml")
-        if size > _MAX_XML:
-            raise SourceError("E-SOURCE-SIZE", f"{self.where}: ova.xml has {size} bytes")
+        xva.refuse_large(size, self.where)
         return self._content(name, size)
 
     def unpack(self, disks: Mapping[str, tuple[int, Write]]) -> None:
@@ -84,16 +81,18 @@ class XvaStream:
             if found is None or found.disk not in disks:
                 continue
             if found.sum is not None:
-                if last is not None and last[0].number == found.number:
+                if last is None or (last[0].disk, last[0].number) != (found.disk, found.number):
+                    raise xva.damaged(self.where, f"{name} does not follow its block")
+                if last[1]:
                     xva.check(last[1], data, found.sum, name, self.where)
                 continue
+            last = found, data
             if not data:  # sent to keep the connection alive
                 continue
             length, write = disks[found.disk]
             at = found.number * xva.BLOCK
             if at >= length:
                 raise xva.damaged(self.where, f"{found.disk} has data behind its end")
-            last = found, data
             seen[found.disk] += 1
             write(data[: length - at], at)
         for disk, count in seen.items():

@@ -41,7 +41,6 @@ Rpc: TypeAlias = "str | list[Rpc] | dict[str, Rpc]"
 Record: TypeAlias = "Mapping[str, Rpc]"
 
 _FIRST = b"ova.xml\0"
-_MAX_XML = 16 << 20  # of ova.xml; a guest with many snapshots has some 100 KiB
 _MAX_DEPTH = 32
 
 
@@ -73,8 +72,7 @@ def read(paths: Sequence[Path], system: str | None = None) -> Machine:
             first = next(xva.members(file, path), None)
             if first is None:
                 raise xva.damaged(path, "the archive is empty")
-            if first.size > _MAX_XML:
-                raise SourceError("E-SOURCE-SIZE", f"{path}: ova.xml has {first.size} bytes")
+            xva.refuse_large(first.size, path)
             file.seek(first.offset)
             data = file.read(first.size)
     except OSError as error:

@@ -122,6 +122,10 @@ def test_an_export_that_ends_too_early(
         (lambda found: [found[0], (f"{REF}/00000000", bytes(MIB + 1))], "larger than 1 MiB"),
         (lambda found: [found[0], *blocks(OTHER, b"other", "xxhash")], "there is no data of Ref:7"),
         (lambda found: [*found, (f"{REF}/00000900", b"far")], "data behind its end"),
+        (
+            lambda found: [*found, (f"{REF}/00000001.xxhash", b"0" * 16)],
+            "does not follow its block",
+        ),
     ],
 )
 def test_what_is_wrong_in_an_export_is_told(
