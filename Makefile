@@ -57,7 +57,7 @@ demo: setup ## convert a real Xen guest and prove that it boots
 check: setup ## lint, types and unit tests; under a minute
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
-	@git ls-files -z | xargs -0 codespell --quiet-level 35 --ignore-words-list hda,conectix,msdos,fo,optin
+	@git ls-files -z | xargs -0 codespell --quiet-level 35 --ignore-words-list hda,conectix,msdos,fo,optin,sav
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q -n 2 -m 'not guest'
 
