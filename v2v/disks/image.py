@@ -15,6 +15,7 @@ from pathlib import Path
 
 from v2v.disks import desktop, qcow, vhd, vmdk
 from v2v.disks.imagefile import Header, ImageFile, Reference, Role, opened
+from v2v.disks.vmdk_grains import ESX_SPARSE_MAGIC, SPARSE_MAGIC
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
 
@@ -114,7 +115,7 @@ def detect(file: ImageFile) -> DiskFormat:
     head = file.start(80)
     if head.startswith(qcow.QCOW_MAGIC):
         return DiskFormat.qcow if head[4:8] == b"\0\0\0\1" else DiskFormat.qcow2
-    if head.startswith((vmdk.SPARSE_MAGIC, vmdk.ESX_SPARSE_MAGIC, vmdk.TEXT_MAGIC)):
+    if head.startswith((SPARSE_MAGIC, ESX_SPARSE_MAGIC, vmdk.TEXT_MAGIC)):
         return DiskFormat.vmdk
     if head.startswith(vhd.VHDX_MAGIC):
         return DiskFormat.vhdx

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.v2v.disks.making import MIB, SIZE, content, inspected, made, raw, shown
 from tests.v2v.disks.test_references import descriptor
+from tests.v2v.disks.vmdk_writers import write_cowd, write_sesparse, write_stream
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
 from v2v.run import run
 
 SECTORS = SIZE // 512
+
+
+class Writer(Protocol):
+    def __call__(self, path: Path, data: bytes, below: bytes = b"") -> Path: ...
 
 
 def split(folder: Path) -> Path:
@@ -62,17 +67,8 @@ def test_a_monolithic_image_may_be_renamed(tmp_path: Path) -> None:
     assert shown(inspected(path), tmp_path) == content()
 
 
-def export(path: Path) -> Path:
-    """A stream-optimized image as ESXi exports it: its grain directory is known at the end only."""
-    data = bytearray(made(path, "vmdk", "subformat=streamOptimized").read_bytes())
-    header = bytes(data[:512])
-    data[56:64] = b"\xff" * 8
-    footer = struct.pack("<QII", 1, 0, 3).ljust(512, b"\0")
-    return raw(path, bytes(data) + footer + header + bytes(512))
-
-
-def test_an_esx_export_has_its_directory_at_the_end(tmp_path: Path) -> None:
-    path = export(tmp_path / "disk.vmdk")
+def test_an_export_has_its_directory_at_the_end_and_a_made_up_extent(tmp_path: Path) -> None:
+    path = write_stream(tmp_path / "disk.vmdk", content())
     assert shown(inspected(path), tmp_path) == content()
     raw(path, path.read_bytes()[:-512])
     with pytest.raises(SourceError, match="the footer of a stream-optimized VMDK is missing"):
@@ -138,7 +134,6 @@ def test_a_snapshot_without_its_parent_is_an_error(tmp_path: Path) -> None:
         (['RW\t8 FLAT "x-flat.vmdk" 0', "what is this"], "has the line 'what is this'"),
         (['RDONLY 8 FLAT "x-flat.vmdk" 0'], "an extent of the kind RDONLY FLAT"),
         (["RW 8 ZERO"], "an extent of the kind RW ZERO"),
-        (['RW 8 VMFSRDM "x-flat.vmdk"'], "an extent of the kind RW VMFSRDM"),
         (['RW 8 FLAT "x-flat.vmdk"'], "a flat extent 'x-flat.vmdk' without an offset"),
         ([], "has no extents"),
         (['RW 0 FLAT "x-flat.vmdk" 0'], "a virtual size of 0 bytes"),
@@ -171,23 +166,102 @@ def test_a_parent_hidden_where_only_qemu_looks_is_an_error(tmp_path: Path) -> No
         inspected(raw(path, bytes(data)))
 
 
-def esx_sparse(path: Path, *, grain: int = 1, at: int = 4) -> Path:
-    """An old ESX snapshot extent (COWD) of 8 sectors with one grain of data."""
-    header = struct.pack("<4sIIIIII", b"COWD", 1, 3, 8, grain, at, 1).ljust(4 * 512, b"\0")
-    directory = struct.pack("<I", 5).ljust(512, b"\0")
-    table = struct.pack("<II", 0, 37).ljust(4096 * 4, b"\0")
-    return raw(path, header + directory + table + b"\7" * 512)
+def changed() -> bytes:
+    """What a snapshot has over content(): new data, and zeros where data was."""
+    data = bytearray(content())
+    data[MIB : MIB + 70_000] = b"new" * 23_333 + b"!"
+    data[:8192] = bytes(8192)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "write"), [("VMFSSPARSE", write_cowd), ("SESPARSE", write_sesparse)]
+)
+def test_snapshots_of_esx_are_read_over_their_parents(
+    tmp_path: Path, kind: str, write: Writer
+) -> None:
+    raw(tmp_path / "web-flat.vmdk", content())
+    base = descriptor(tmp_path / "web.vmdk", f'RW {SECTORS} VMFS "web-flat.vmdk"')
+    delta = write(tmp_path / "web-000001-delta.vmdk", changed(), content())
+    pairs = 'CID=0000002a\nparentCID=12345678\nparentFileNameHint="web.vmdk"'
+    top = descriptor(
+        tmp_path / "web-000001.vmdk", f'RW {SECTORS} {kind} "{delta.name}"', pairs=pairs
+    )
+    image = inspected(top)
+    assert [each.path for each in image.chain()] == [top, base]
+    assert shown(image, tmp_path) == changed()
+    raw(delta, delta.read_bytes()[:-4096])
+    with pytest.raises(SourceError, match="the guest's data reaches to byte"):
+        inspected(top)
 
 
 def test_an_old_esx_sparse_extent_is_read(tmp_path: Path) -> None:
-    esx_sparse(tmp_path / "disk-delta.vmdk")
-    path = descriptor(tmp_path / "disk.vmdk", 'RW 8 VMFSSPARSE "disk-delta.vmdk"')
-    assert shown(inspected(path), tmp_path) == bytes(512) + b"\7" * 512 + bytes(6 * 512)
-    assert inspected(tmp_path / "disk-delta.vmdk").virtual_bytes == 4096
+    path = write_cowd(tmp_path / "disk-delta.vmdk", content())
+    assert inspected(path).virtual_bytes == SIZE
+    good = path.read_bytes()
+    raw(path, good[:16] + bytes(4) + good[20:])
     with pytest.raises(SourceError, match="the VMDK's COWD header is not credible"):
-        inspected(esx_sparse(tmp_path / "bad", grain=0))
+        inspected(path)
+    raw(path, good[:20] + b"\0\0\x10\0" + good[24:])
     with pytest.raises(SourceError, match="a table of its header reaches to byte"):
-        inspected(esx_sparse(tmp_path / "bad", at=1 << 20))
+        inspected(path)
+
+
+@pytest.mark.parametrize(
+    ("at", "word", "said"),
+    [
+        (8, 1, "is of a kind that QEMU cannot read"),
+        (16, 0, "capacity of 0 sectors"),
+        (16, 1 << 40, "capacity of 1,099,511,627,776 sectors"),
+        (40, 1, "flags 0x1 is of a kind"),
+        (17 * 8, 0, "directory is too short"),
+        (512, 1, "seSparse header is not credible"),
+        (512 + 24, 1, "its journal is to be replayed"),
+        (64 * 512, 1, "grain directory with the entry 0x1"),
+        (64 * 512, (1 << 60) + 99, "a table of its header reaches to byte"),
+        (128 * 512, 4 << 60, "grain table with the entry 0x4000000000000000"),
+        (128 * 512, (3 << 60) + 1, "the guest's data reaches to byte"),
+    ],
+)
+def test_a_damaged_sesparse_extent_is_an_error(
+    tmp_path: Path, at: int, word: int, said: str
+) -> None:
+    data = bytearray(write_sesparse(tmp_path / "x.vmdk", content()).read_bytes())
+    data[at : at + 8] = word.to_bytes(8, "little")
+    raw(tmp_path / "x.vmdk", bytes(data))
+    with pytest.raises(SourceError, match=said):
+        inspected(descriptor(tmp_path / "disk", f'RW {SECTORS} SESPARSE "x.vmdk"'))
+
+
+@pytest.mark.parametrize(
+    ("kind", "extent", "what"),
+    [
+        ("vmfsRDM", 'RW 8 VMFSRDM "x-rdm.vmdk"', "a LUN of ESX"),
+        ("vmfsRawDeviceMap", 'RW 8 VMFSRDM "x-rdm.vmdk"', "a LUN of ESX"),
+        ("vmfsPassthroughRawDeviceMap", 'RW 8 VMFSRDM "x-rdmp.vmdk"', "a LUN of ESX"),
+        ("vmfsRaw", 'RW 8 VMFSRAW "/dev/sdb"', "a LUN of ESX"),
+        ("fullDevice", 'RW 8 FLAT "/dev/sdb" 0', "a whole disk of its host"),
+        ("partitionedDevice", 'RW 8 FLAT "/dev/sdb1" 0', "partitions of its host's disk"),
+        ("custom", 'RW 8 VMFSRDM "x-rdm.vmdk"', "a LUN of ESX"),
+    ],
+)
+def test_disks_that_are_devices_of_their_host_are_refused(
+    tmp_path: Path, kind: str, extent: str, what: str
+) -> None:
+    path = descriptor(tmp_path / "disk", extent)
+    path.write_text(path.read_text().replace('createType="vmfs"', f'createType="{kind}"'))
+    with pytest.raises(SourceError, match=what) as failed:
+        inspected(path)
+    assert failed.value.finding.code == "E-DISK-RAW-DEVICE"
+
+
+def test_content_ids_are_numbers(tmp_path: Path) -> None:
+    """Some who write them leave leading zeros out."""
+    raw(tmp_path / "a-flat.vmdk", content())
+    extent = f'RW {SECTORS} VMFS "a-flat.vmdk"'
+    descriptor(tmp_path / "a.vmdk", extent, pairs="CID=2a\nparentCID=ffffffff")
+    path = snapshot(tmp_path / "b.vmdk", "a.vmdk", "0000002A")
+    assert len(list(inspected(path).chain())) == 2
 
 
 def test_the_number_that_a_disk_tells_its_guest_is_read(tmp_path: Path) -> None:
