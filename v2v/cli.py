@@ -19,12 +19,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from v2v.arguments import parser
 from v2v.errors import BlockedError, ConfigError, Finding, V2VError
-from v2v.model import DiskFormat, InitramfsMode
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
-    from v2v.access import Access
     from v2v.observer import Observer
-    from v2v.options import Options
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -70,52 +67,6 @@ def _complain(*findings: Finding) -> None:
             sys.stderr.write(f"v2v: hint: {finding.hint}\n")
 
 
-def _options(args: argparse.Namespace) -> Options:
-    from v2v.keys import parse_keys
-    from v2v.networks import parse_network_map
-    from v2v.options import Options
-    from v2v.path_maps import parse_maps
-
-    if args.output == "null" and args.output_storage is not None:
-        raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
-    if args.no_guest_code and args.initramfs is InitramfsMode.rebuild:
-        raise ConfigError(
-            "E-USAGE",
-            "--initramfs rebuild: the guest's own tool does that, and --no-guest-code forbids it",
-            hint="leave one of the two out; --initramfs auto splices, which runs nothing",
-        )
-    return Options(
-        input_kind=args.input,
-        input_format=args.input_format,
-        system=args.system,
-        path_maps=parse_maps(args.map_path),
-        access=_access(args),
-        allow_running=args.allow_running,
-        trust_image=args.trust_image,
-        root=args.root,
-        keys=parse_keys(args.key),
-        fsck=not args.no_fsck,
-        initramfs=args.initramfs,
-        virtio_win=args.virtio_win,
-        block_driver=args.block_driver,
-        guest_code=not args.no_guest_code,
-        keep_direct_boot=args.keep_direct_boot,
-        fstrim=not args.no_fstrim,
-        networks=parse_network_map(args.network, args.bridge, args.mac),
-        output=args.output,
-        storage=args.output_storage or Path(),
-        format=DiskFormat(args.output_format),
-        allocation=args.output_allocation,
-        name=args.output_name,
-    )
-
-
-def _access(args: argparse.Namespace) -> Access:
-    from v2v.access import parse_access
-
-    return parse_access(args.input_option, args.input_password_file)
-
-
 def _observer(args: argparse.Namespace) -> Observer:
     from v2v.observer import Observer, Terminal
 
@@ -150,9 +101,10 @@ def _listener(args: argparse.Namespace) -> Iterator[Observer]:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    from v2v.options import chosen
     from v2v.pipeline import convert
 
-    options = _options(args)
+    options = chosen(args)
     with _listener(args) as observer:
         try:
             report = convert(args.source, options, observer)
@@ -169,11 +121,12 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    from v2v.options import chosen
     from v2v.pipeline import plan
     from v2v.report import report_json
     from v2v.sources import guests
 
-    options = _options(args)
+    options = chosen(args)
     reports = [
         plan(paths, options, _observer(args), source_only=args.source_only)
         for paths in guests(args.source, args.input)
@@ -213,10 +166,13 @@ def _drivers(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from v2v.access import parse_access
     from v2v.listing import to_csv, to_json, to_plan, to_text
     from v2v.sources import listed
 
-    found, findings = listed(args.address, _access(args))
+    found, findings = listed(
+        args.address, parse_access(args.input_option, args.input_password_file)
+    )
     for finding in findings:
         sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")
     if args.format == "plan":

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2v.access import Access
-from v2v.keys import Key
+from v2v.access import Access, parse_access
+from v2v.errors import ConfigError
+from v2v.keys import Key, parse_keys
 from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
-from v2v.networks import NetworkMap
-from v2v.path_maps import PathMap
+from v2v.networks import NetworkMap, parse_network_map
+from v2v.path_maps import PathMap, parse_maps
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,42 @@ class Options:
     format: DiskFormat = DiskFormat.qcow2
     allocation: Allocation = Allocation.sparse
     name: str | None = None  # None: the source's
+
+
+def chosen(args: argparse.Namespace) -> Options:
+    """Return what the arguments of convert or report choose; files of keys are read.
+
+    Raises ConfigError.
+    """
+    if args.output == "null" and args.output_storage is not None:
+        raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
+    if args.no_guest_code and args.initramfs is InitramfsMode.rebuild:
+        raise ConfigError(
+            "E-USAGE",
+            "--initramfs rebuild: the guest's own tool does that, and --no-guest-code forbids it",
+            hint="leave one of the two out; --initramfs auto splices, which runs nothing",
+        )
+    return Options(
+        input_kind=args.input,
+        input_format=args.input_format,
+        system=args.system,
+        path_maps=parse_maps(args.map_path),
+        access=parse_access(args.input_option, args.input_password_file),
+        allow_running=args.allow_running,
+        trust_image=args.trust_image,
+        root=args.root,
+        keys=parse_keys(args.key),
+        fsck=not args.no_fsck,
+        initramfs=args.initramfs,
+        virtio_win=args.virtio_win,
+        block_driver=args.block_driver,
+        guest_code=not args.no_guest_code,
+        keep_direct_boot=args.keep_direct_boot,
+        fstrim=not args.no_fstrim,
+        networks=parse_network_map(args.network, args.bridge, args.mac),
+        output=args.output,
+        storage=args.output_storage or Path(),
+        format=DiskFormat(args.output_format),
+        allocation=args.output_allocation,
+        name=args.output_name,
+    )
