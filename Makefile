@@ -16,7 +16,7 @@ PACKAGES := python3-venv python3-asn1crypto python3-cryptography python3-guestfs
 	nbdkit nbdkit-plugin-python openssh-client openssh-server openssl python3-xxhash qemu-system-x86 qemu-utils seabios osinfo-db \
 	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk genisoimage \
 	busybox-static codespell shellcheck libvirt-clients libxml2-utils lzop python3-selinux \
-	grub-common grub-pc-bin xva-img wine wine64 golang-go golang-github-vmware-govmomi-dev libnbd-bin
+	grub-common grub-pc-bin xva-img wine wine64 golang-go golang-github-vmware-govmomi-dev libnbd-bin mandoc
 OUT ?= demo
 
 .PHONY: help
@@ -65,6 +65,10 @@ check: setup ## lint, types and unit tests; under a minute
 test: check ## the whole suite, some real guests included
 	@$(BIN)/python -m fixtures.build xen-web xen-xva esx-app esx-alma9 xen-sles15 luks systemd-boot three-kernels
 	@$(BIN)/pytest -n 2 --dist loadgroup -m 'guest and not every'
+
+.PHONY: manual
+manual: setup ## write the manual pages from the options and docs/manual
+	@$(BIN)/python -m tests.manual
 
 .PHONY: bench
 bench: setup ## compare with the installed virt-v2v, side by side

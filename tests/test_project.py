@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import v2v
+from tests import manual
 from v2v.arguments import parser
 
 ROOT = Path(__file__).parent.parent
@@ -201,25 +202,28 @@ def test_every_code_is_explained_and_every_explanation_has_a_code() -> None:
     assert sorted(explained) == sorted(used)
 
 
-def _options() -> set[str]:
-    verbs = next(
-        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return {
-        option
-        for verb in verbs.choices.values()
-        for action in verb._actions
-        for option in action.option_strings
-    }
+@pytest.mark.parametrize("path", manual.pages(), ids=name_of)
+def test_the_manual_pages_are_those_of_the_options(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == manual.pages()[path], "run `make manual`"
 
 
-def test_the_manual_page_has_every_option_and_no_other() -> None:
-    page = (ROOT / "docs/v2v.1").read_text().replace("\\-", "-")
-    documented = set()
-    for line in page.splitlines():
-        if line.startswith((".BR -", ".B -")):
-            documented |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line))
-    assert documented == _options()
+def test_every_option_has_its_line_of_help_and_all_prose_is_of_an_option() -> None:
+    names = set()
+    for verb in manual.verbs().values():
+        for action in verb._actions:
+            assert action.help, action
+            names.add(action.option_strings[-1] if action.option_strings else action.metavar)
+    assert set(manual.sections(manual.PROSE / "options.md")) <= names
+    pages = {path.stem for path in manual.PROSE.glob("v2v*.md")}
+    assert pages == {"v2v", *(f"v2v-{verb}" for verb in manual.verbs())}
+
+
+def test_the_manual_pages_are_good_roff() -> None:
+    said = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", *manual.pages()],
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    assert [line for line in said.splitlines() if "missing date" not in line] == []
 
 
 def test_the_readme_examples_are_ones_that_the_parser_takes() -> None:

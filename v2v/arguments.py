@@ -11,9 +11,11 @@ from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
 from v2v.version import VERSION
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Group: TypeAlias = argparse._ActionsContainer  # a verb's parser, or a titled part of its options
 
 # Of v2v.sources, which takes longer to import than a line of help may.
 SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "vbox", "libvirt", "disk")
+_USAGE = "%(prog)s [option ...] SOURCE [SOURCE ...]"  # all options would fill the screen
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,11 +28,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("-V", "--version", action="version", version=f"v2v {VERSION}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     convert = verbs.add_parser(
-        "convert", help="convert a guest", description="Convert a guest.", allow_abbrev=False
-    )
-    _add_source(convert)
-    _add_conversion(convert)
-    _add_target(convert)
+        "convert", usage=_USAGE, help="convert a guest",
+        description="Convert a guest.", allow_abbrev=False,
+    )  # fmt: skip
+    _add_conversions(convert)
     convert.add_argument("--strict", action="store_true", help="exit with 3 if there are warnings")
     convert.add_argument(
         "--machine-readable", metavar="TO", nargs="?", const="stream:stdout",
@@ -38,14 +39,12 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_talk(convert)
     report = verbs.add_parser(
-        "report", help="say what a conversion would do",
+        "report", usage=_USAGE, help="say what a conversion would do",
         description="Say what a conversion would do. Nothing is written anywhere.",
         allow_abbrev=False,
     )  # fmt: skip
-    _add_source(report)
-    _add_conversion(report)
-    _add_target(report)
-    report.add_argument("--format", choices=("text", "json"), default="text")
+    _add_conversions(report)
+    _add_format(report)
     report.add_argument(
         "--source-only", action="store_true",
         help="read the configuration alone; the disks may be absent",
@@ -55,15 +54,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_conversions(verb: argparse.ArgumentParser) -> None:
+    _add_source(verb.add_argument_group("the source"))
+    _add_conversion(verb.add_argument_group("the conversion"))
+    _add_target(verb.add_argument_group("the target"))
+
+
 def _add_others(verbs: Verbs) -> None:
     verify = verbs.add_parser(
         "verify", help="prove that a domain boots",
         description="Boot a libvirt domain on throw-away overlays and collect evidence.",
         allow_abbrev=False,
     )  # fmt: skip
-    verify.add_argument("domain", type=Path, metavar="DOMAIN.xml")
-    verify.add_argument("--timeout", type=_seconds, default=300.0, metavar="S", help="seconds")
-    verify.add_argument("--format", choices=("text", "json"), default="text")
+    verify.add_argument(
+        "domain", type=Path, metavar="DOMAIN.xml", help="a libvirt domain, as convert leaves it"
+    )
+    verify.add_argument(
+        "--timeout", type=_seconds, default=300.0, metavar="S",
+        help="seconds that a guest has to come up (default: 300)",
+    )  # fmt: skip
+    _add_format(verify)
     _add_talk(verify)
     listing = verbs.add_parser(
         "list", help="list the guests of a host",
@@ -73,27 +83,34 @@ def _add_others(verbs: Verbs) -> None:
     _add_access(listing)
     listing.add_argument(
         "--format", choices=("text", "csv", "json", "plan"), default="text",
-        help="plan: the skeleton of a plan for v2v batch",
+        help="how to print the result (default: text); plan is the skeleton of one for v2v batch",
     )  # fmt: skip
     _add_talk(listing)
     drivers = verbs.add_parser(
         "drivers", help="look into the drivers for Windows",
         description="Print which drivers for which Windows are found.", allow_abbrev=False,
     )  # fmt: skip
-    drivers.add_argument("what", choices=("list",), metavar="list")
+    drivers.add_argument("what", choices=("list",), metavar="list", help="what to do")
     _add_medium(drivers)
-    drivers.add_argument("--format", choices=("text", "json"), default="text")
+    _add_format(drivers)
     _add_talk(drivers)
 
 
-def _add_medium(verb: argparse.ArgumentParser) -> None:
+def _add_format(verb: Group) -> None:
     verb.add_argument(
-        "--virtio-win", type=Path, metavar="PATH",
-        help="virtio-win.iso, or a folder with its content: drivers for Windows guests",
+        "--format", choices=("text", "json"), default="text",
+        help="how to print the result (default: text)",
     )  # fmt: skip
 
 
-def _add_source(verb: argparse.ArgumentParser) -> None:
+def _add_medium(verb: Group) -> None:
+    verb.add_argument(
+        "--virtio-win", type=Path, metavar="PATH",
+        help="the drivers for Windows guests: virtio-win.iso, or a folder with its content",
+    )  # fmt: skip
+
+
+def _add_source(verb: Group) -> None:
     verb.add_argument(
         "source", nargs="+", metavar="SOURCE",
         help="a configuration, disk images, an address such as xen+ssh://root@host/NAME,"
@@ -124,7 +141,7 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_access(verb: argparse.ArgumentParser) -> None:
+def _add_access(verb: Group) -> None:
     verb.add_argument(
         "-io", "--input-option", action="append", default=[], metavar="KEY=VALUE",
         help="how the source's host is reached: ssh-config=FILE, xen-configs=DIR,"
@@ -136,7 +153,7 @@ def _add_access(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_conversion(verb: argparse.ArgumentParser) -> None:
+def _add_conversion(verb: Group) -> None:
     verb.add_argument(
         "--root", metavar="DEVICE", help="the system to convert where there are several, or 'first'"
     )
@@ -183,8 +200,11 @@ def _add_conversion(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_target(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-o", "--output", choices=("local", "null"), default="local")
+def _add_target(verb: Group) -> None:
+    verb.add_argument(
+        "-o", "--output", choices=("local", "null"), default="local",
+        help="where the guest goes: a folder, or nowhere (default: local)",
+    )  # fmt: skip
     verb.add_argument(
         "-os", "--output-storage", type=Path, metavar="DIR",
         help="folder for the result (default: the current one)",
@@ -196,15 +216,17 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "-oa", "--output-allocation", type=Allocation, choices=tuple(Allocation),
         default=Allocation.sparse,
+        help="whether images take their whole size at once (default: sparse)",
     )  # fmt: skip
     verb.add_argument("-on", "--output-name", metavar="NAME", help="a new name for the guest")
 
 
-def _add_talk(verb: argparse.ArgumentParser) -> None:
+def _add_talk(verb: Group) -> None:
     verb.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     verb.add_argument(
-        "-v", "--verbose", action="count", default=0, help="diffs in reports; twice: debugging"
-    )
+        "-v", "--verbose", action="count", default=0,
+        help="diffs and the domain XML in reports; twice: debugging messages",
+    )  # fmt: skip
 
 
 def _seconds(text: str) -> float:
