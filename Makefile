@@ -64,7 +64,7 @@ check: setup ## lint, types and unit tests; under a minute
 .PHONY: test
 test: check ## the whole suite, some real guests included
 	@$(BIN)/python -m fixtures.build xen-web xen-xva esx-app esx-alma9 xen-sles15 luks systemd-boot three-kernels
-	@$(BIN)/pytest -n 2 --dist loadgroup -m 'guest and not every'
+	@$(BIN)/pytest -v --durations 20 -n 2 --dist loadgroup -m 'guest and not every'
 
 .PHONY: manual
 manual: setup ## write the manual pages from the options and docs/manual
