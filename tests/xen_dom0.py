@@ -32,6 +32,7 @@ PasswordAuthentication no
 PermitRootLogin prohibit-password
 SetEnv PATH={folder}/bin:/usr/bin:/bin BASH_ENV=/dev/null
 """
+_SFTP = "Subsystem sftp internal-sftp\n"
 _CLIENT = """\
 Host *
   IdentityFile {folder}/user
@@ -95,7 +96,7 @@ class Dom0:
 
 
 @contextmanager
-def dom0(folder: Path) -> Iterator[Dom0]:
+def dom0(folder: Path, *, sftp: bool = True) -> Iterator[Dom0]:
     """Start a server on a port of loopback that ends with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -106,7 +107,8 @@ def dom0(folder: Path) -> Iterator[Dom0]:
         )
     public = (folder / "host.pub").read_text()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
-    (folder / "sshd_config").write_text(_CONFIG.format(port=port, folder=folder))
+    config = _CONFIG.format(port=port, folder=folder) + (_SFTP if sftp else "")
+    (folder / "sshd_config").write_text(config)
     (folder / "ssh_config").write_text(_CLIENT.format(folder=folder))
     group = f"shm/v2v-{os.getpid()}-{port}"
     (folder / "bin").mkdir()

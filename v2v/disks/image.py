@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from v2v.disks import desktop, qcow, vhd, vmdk
-from v2v.disks.imagefile import Header, ImageFile, Reference, Role, opened
+from v2v.disks.imagefile import LOCAL, Header, ImageFile, Place, Reference, Role
 from v2v.disks.vmdk_grains import ESX_SPARSE_MAGIC, SPARSE_MAGIC
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
@@ -79,7 +79,7 @@ _READERS: dict[DiskFormat, Callable[[ImageFile], Header]] = {
 }
 
 
-def inspect_image(disk: Disk, folder: Path, *, trust: bool) -> Image:
+def inspect_image(disk: Disk, folder: Path, *, trust: bool, place: Place = LOCAL) -> Image:
     """Return what a disk of the source is, from its own headers; no other program has seen it.
 
     The format that the configuration names wins: ``raw`` is never probed into something else.
@@ -87,27 +87,8 @@ def inspect_image(disk: Disk, folder: Path, *, trust: bool) -> Image:
     followed, unless ``trust``. Raises SourceError.
     """
     path = (folder / disk.path).absolute()
-    fence = None if trust else _Fence(folder.resolve(), path.parent.resolve())
-    return _Inspection(fence).image(path, disk.format, top=True)
-
-
-def inspect_alone(file: ImageFile, format: DiskFormat | None) -> Image:
-    """Return what an image that is no file of this host is. Raises SourceError.
-
-    As its neighbours are not at hand, it must not draw in any other file.
-    """
-    format = detect(file) if format is None else _agreed(file, format)
-    header = _READERS[format](file)
-    for reference in header.references:
-        raise SourceError(
-            "E-DISK-REMOTE",
-            f"{file.path}: its {reference.role} {reference.name!r} is not followed to another host",
-            hint="copy all files of the disk here, and say where they are: --map-path FROM=TO;"
-            " or merge its snapshots on the host",
-        )
-    return Image(
-        file.path, format, header.virtual_bytes, file.allocated, cid=header.cid, wwid=header.wwid
-    )
+    fence = None if trust else _Fence(place, place.real(folder), place.real(path.parent))
+    return _Inspection(fence, place).image(path, disk.format, top=True)
 
 
 def detect(file: ImageFile) -> DiskFormat:
@@ -147,30 +128,31 @@ def _agreed(file: ImageFile, format: DiskFormat) -> DiskFormat:
 class _Fence:
     """Where the files may lie that an image names."""
 
-    folder: Path  # the guest's own, with all below it
-    beside: Path  # the disk's, without what is below it
+    place: Place
+    folder: Path | None  # the guest's own, with all below it; None: it is not there
+    beside: Path | None  # the disk's, without what is below it
 
     def holds(self, path: Path) -> bool:
         """Tell whether a path lies inside, wherever symbolic links lead."""
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError):  # a loop of links
+        real = self.place.real(path)
+        if real is None:
             return False
         # The root is nobody's own folder.
-        own = self.folder != self.folder.parent and real.is_relative_to(self.folder)
-        return own or real.parent == self.beside
+        folder = None if self.folder == Path("/") else self.folder
+        return (folder is not None and real.is_relative_to(folder)) or real.parent == self.beside
 
 
 class _Inspection:
     """One walk down a disk's backing chain."""
 
-    def __init__(self, fence: _Fence | None) -> None:
+    def __init__(self, fence: _Fence | None, place: Place) -> None:
         self._fence = fence  # None: the image is trusted
+        self._place = place
         self._seen: set[Path] = set()
 
     def image(self, path: Path, format: DiskFormat | None, *, top: bool = False) -> Image:
         """Return an image with all that it draws in."""
-        with opened(path, devices=top or self._fence is None) as file:
+        with self._place.open(path, devices=top or self._fence is None) as file:
             self._refuse_loop(path)
             format = detect(file) if format is None else _agreed(file, format)
             header = _READERS[format](file)
@@ -187,7 +169,7 @@ class _Inspection:
         return image
 
     def _refuse_loop(self, path: Path) -> None:
-        real = path.resolve()
+        real = self._place.real(path) or path
         if real in self._seen or len(self._seen) >= _MAX_DEPTH:
             raise SourceError(
                 "E-IMAGE-CHAIN",
@@ -205,7 +187,7 @@ class _Inspection:
             backing = self.image(path, reference.format)
             _refuse_changed_parent(image, backing, reference)
             return replace(image, backing=backing, backing_is_plain=_plain(image, path, reference))
-        with opened(path, devices=self._fence is None) as file:
+        with self._place.open(path, devices=self._fence is None) as file:
             if reference.format is DiskFormat.vmdk:
                 vmdk.check_extent(file)
             file.require(0, reference.bytes, "the extent")
@@ -221,10 +203,14 @@ class _Inspection:
         path = image.parent / reference.name
         if reference.role is Role.backing and reference.format in _MOVED:
             # Absolute names of the old host are left in snapshots that were moved.
-            path = path if _exists(path) else image.parent / re.split(r"[/\\]", reference.name)[-1]
+            path = (
+                path
+                if self._place.exists(path)
+                else image.parent / re.split(r"[/\\]", reference.name)[-1]
+            )
         # To QEMU a VMDK extent is always a local file, whatever its name looks like.
         remote = reference.role is not Role.extent and _PROTOCOL.match(reference.name)
-        if remote and not _exists(path):
+        if remote and not self._place.exists(path):
             if self._fence is None:
                 return None
             raise _escapes(image, reference, "is no file of this host")
@@ -239,13 +225,6 @@ def _plain(image: Image, path: Path, reference: Reference) -> bool:
         and path == image.path.parent / reference.name
         and not _PROTOCOL.match(reference.name)
     )
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long
-        return False
 
 
 def _escapes(image: Path, reference: Reference, fact: str) -> SourceError:

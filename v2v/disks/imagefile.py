@@ -8,11 +8,12 @@ import stat as modes
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
@@ -65,7 +66,7 @@ class ImageFile:
     path: Path
     size: int
     allocated: int  # bytes that it takes on the host's disk
-    _pread: Callable[[int, int], bytes]  # so many bytes at an offset, fewer at the end
+    pread: Callable[[int, int], bytes]  # so many bytes at an offset, fewer at the end
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes. Raises SourceError if the file ends before."""
@@ -73,7 +74,7 @@ class ImageFile:
         parts = []
         while length:
             try:
-                part = self._pread(min(length, _CHUNK), offset)
+                part = self.pread(min(length, _CHUNK), offset)
             except OSError as error:
                 raise SourceError(
                     "E-DISK-UNREADABLE", f"{self.path}: {error.strerror} at byte {offset:,}"
@@ -139,6 +140,41 @@ class ImageFile:
         if not 0 < size <= MAX_VIRTUAL:
             raise self.malformed(f"a virtual size of {size:,} bytes is not credible")
         return -(-size // SECTOR) * SECTOR
+
+
+class Place(Protocol):
+    """Where the files of an image are: this host, or another."""
+
+    def open(self, path: Path, *, devices: bool = False) -> AbstractContextManager[ImageFile]:
+        """Open a file, or a block device where ``devices`` allows it. Raises SourceError."""
+
+    def exists(self, path: Path) -> bool:
+        """Tell whether there is something. Raises SourceError, if the host is gone."""
+
+    def real(self, path: Path) -> Path | None:
+        """Return a path without symbolic links, None if they do not lead anywhere."""
+
+
+class Local:
+    """This host."""
+
+    def open(self, path: Path, *, devices: bool = False) -> AbstractContextManager[ImageFile]:
+        return opened(path, devices=devices)
+
+    def exists(self, path: Path) -> bool:
+        try:
+            return path.exists()
+        except OSError:  # a name that is too long
+            return False
+
+    def real(self, path: Path) -> Path | None:
+        try:
+            return path.resolve()
+        except (OSError, RuntimeError):  # a loop of links
+            return None
+
+
+LOCAL = Local()
 
 
 @contextmanager

@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 
 from v2v.disks import xva
 from v2v.disks.datastore import in_datastore
-from v2v.disks.image import Image, inspect_alone, inspect_image
-from v2v.disks.imagefile import SECTOR, ImageFile
+from v2v.disks.image import Image, inspect_image
+from v2v.disks.remote import on_host
 from v2v.disks.serving import served
 from v2v.errors import SourceError
-from v2v.hosts.remote_file import remote_file
-from v2v.model import Disk, DiskFormat, Remote
+from v2v.model import Disk, DiskFormat
 
 
 @contextmanager
@@ -27,7 +24,7 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
             yield image
         return
     if disk.host is not None:
-        with _on_host(disk, disk.host) as image:
+        with on_host(disk, disk.host, folder, trust=trust) as image:
             yield image
         return
     if disk.member is not None:
@@ -44,30 +41,12 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
 
 
 @contextmanager
-def _on_host(disk: Disk, host: Remote) -> Iterator[Image]:
-    """Serve a file or device of another host. Raises SourceError."""
-    place = Path(f"{host}:{disk.path}")
-    with remote_file(host, disk.path) as file:
-        image = inspect_alone(ImageFile(place, file.size, file.allocated, file.pread), disk.format)
-    words = (f"file={disk.path}", f"host={json.dumps(asdict(host))}")
-    size = -(-file.size // SECTOR) * SECTOR
-    with served(place, words, size, file.allocated, _unreachable) as served_file:
-        yield replace(image, path=served_file.path)
-
-
-def _unreachable(place: Path, said: str) -> SourceError:
-    return SourceError(
-        "E-DISK-REMOTE", f"{place}: {said}", hint="is the host still there? try once more"
-    )
-
-
-@contextmanager
 def _differencing(image: Image) -> Iterator[Image]:
     """Serve a chain of VHDs as one disk. Raises SourceError where other formats are in it."""
     chain = tuple(image.chain())
     if any(link.format is not DiskFormat.vpc for link in chain):
         raise _unreadable(image.path, "its backing file is a differencing VHD")
-    words = tuple(f"file={link.path}" for link in chain)
+    words = (f"chain={DiskFormat.vpc}", *(f"file={link.path}" for link in chain))
     used = sum(link.allocated_bytes for link in chain)
     with served(image.path, words, image.virtual_bytes, used, _unreadable) as whole:
         yield whole

@@ -8,12 +8,12 @@ block has a bitmap in front: a set bit is a sector that this file has, a clear o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
-from v2v.disks.imagefile import SECTOR, opened
+from v2v.disks.imagefile import SECTOR, ImageFile, Place
 from v2v.disks.vhd import UNUSED, Layout, read_layout
 
 _FIXED_BLOCK = 2 << 20  # a fixed VHD has no blocks of its own
@@ -22,11 +22,10 @@ _FIXED_BLOCK = 2 << 20  # a fixed VHD has no blocks of its own
 class _Link:
     """One file of the chain."""
 
-    def __init__(self, path: Path, parent: _Link | None) -> None:
-        with opened(path, devices=True) as file:
-            self.layout: Layout = read_layout(file)
-            self._table = file.words(self.layout.table_at, self.layout.blocks, "I", "big")
-        self._file = path.open("rb")
+    def __init__(self, file: ImageFile, parent: _Link | None) -> None:
+        self.layout: Layout = read_layout(file)
+        self._table = file.words(self.layout.table_at, self.layout.blocks, "I", "big")
+        self._file = file
         self._parent = parent
 
     def holds(self, at: int, length: int) -> bool:
@@ -83,16 +82,17 @@ class _Link:
         return bytes(length) if self._parent is None else self._parent.read(at, length)
 
     def _pread(self, length: int, at: int) -> bytes:
-        return os.pread(self._file.fileno(), length, at).ljust(length, b"\0")
+        return self._file.pread(length, at).ljust(length, b"\0")
 
 
 class VhdBlocks:
     """The blocks of a chain of VHDs, whose uppermost file is the first of ``paths``."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], place: Place, held: ExitStack) -> None:
+        """Open the files until ``held`` is closed. Raises SourceError."""
         link: _Link | None = None
         for path in reversed(paths):
-            link = _Link(path, link)
+            link = _Link(held.enter_context(place.open(path, devices=True)), link)
         assert link is not None, "a chain has a file"
         self._top = link
         self.block_bytes = link.layout.block_bytes or _FIXED_BLOCK
@@ -104,5 +104,5 @@ class VhdBlocks:
         )
 
     def read(self, number: int) -> bytes:
-        """Return a block as the guest sees it. Raises OSError."""
+        """Return a block as the guest sees it. Raises OSError, SourceError."""
         return self._top.read(number * self.block_bytes, self.block_bytes)

@@ -40,7 +40,7 @@ _RAW_DEVICES = {
     "partitioneddevice": "partitions of its host's disk",
 }
 """What createType, or an extent's kind, says of VMDKs that are no files."""
-_FLAT = ("FLAT", "VMFS")
+FLAT = ("FLAT", "VMFS")
 _SPARSE = ("SPARSE", "VMFSSPARSE", "SESPARSE")
 
 
@@ -197,7 +197,7 @@ def _refuse_raw_device(file: ImageFile, kind: str) -> None:
 def _extent(file: ImageFile, match: re.Match[str]) -> Extent:
     access, sectors, kind, name, offset = match.groups()
     _refuse_raw_device(file, kind)
-    if access != "RW" or kind not in (*_FLAT, *_SPARSE) or name is None:
+    if access != "RW" or kind not in (*FLAT, *_SPARSE) or name is None:
         # QEMU leaves out such an extent, and all that follows would move.
         raise file.malformed(
             f"the VMDK has an extent of the kind {access} {kind}, which QEMU cannot read",
@@ -209,7 +209,7 @@ def _extent(file: ImageFile, match: re.Match[str]) -> Extent:
 
 
 def _reference(extent: Extent) -> Reference:
-    if extent.kind in _FLAT:
+    if extent.kind in FLAT:
         length = (extent.offset + extent.sectors) * SECTOR
         return Reference(Role.extent, extent.name, DiskFormat.raw, length)
     return Reference(Role.extent, extent.name, DiskFormat.vmdk)

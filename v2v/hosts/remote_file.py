@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -124,10 +124,13 @@ def fetched(remote: Remote, path: str, folder: Path) -> Path:
 class ReadAt(Protocol):
     """A file of another host that is open."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Bytes."""
 
-    def pread(self, length: int, offset: int) -> bytes:
-        """Return bytes at an offset, fewer at the end. Raises SourceError."""
+    @property
+    def pread(self) -> Callable[[int, int], bytes]:
+        """Return so many bytes at an offset, fewer at the end. Raises SourceError."""
 
 
 class RemoteBlocks:

@@ -233,10 +233,14 @@ def test_a_qcow2_image_of_the_host_is_read_through_its_format(
 def test_an_image_that_draws_in_files_of_the_host_is_refused(
     disk: Path, remote: Remote, tmp_path: Path
 ) -> None:
-    top = tmp_path / "top.qcow2"
+    (tmp_path / "guest").mkdir()
+    top = tmp_path / "guest" / "top.qcow2"
     run("qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", top)
-    opening = open_image(Disk(str(top), None, host=remote), tmp_path, trust=True)
-    with pytest.raises(SourceError) as failed, opening:
+    opening = open_image(Disk(str(top), None, host=remote), top.parent, trust=False)
+    with pytest.raises(SourceError, match="lies outside of the guest's folder"), opening:
+        pass
+    opening = open_image(Disk(str(top), None, host=remote), top.parent, trust=True)
+    with pytest.raises(SourceError, match="draws in other files") as failed, opening:
         pass
     assert failed.value.finding.code == "E-DISK-REMOTE"
 

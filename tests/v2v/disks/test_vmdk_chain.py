@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""VMDKs with their extents and parents as our own reader shows them, which is as QEMU does."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.v2v.disks.making import MIB, SIZE, content, inspected, made, raw, shown
+from tests.v2v.disks.test_references import descriptor
+from tests.v2v.disks.vmdk_writers import write_cowd, write_sesparse, write_stream
+from v2v.disks.imagefile import LOCAL
+from v2v.disks.vmdk_chain import VmdkBlocks
+from v2v.errors import SourceError
+
+SECTORS = SIZE // 512
+SUBFORMATS = (
+    "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
+    "streamOptimized",
+)  # fmt: skip
+
+
+def read(*chain: Path, size: int = SIZE) -> bytes:
+    """Return the disk of a chain, its holes checked."""
+    with ExitStack() as held:
+        blocks = VmdkBlocks(chain, LOCAL, held)
+        whole = b""
+        for number in range(-(-size // blocks.block_bytes)):
+            block = blocks.read(number)
+            assert number in blocks or not any(block)
+            whole += block
+    return whole[:size]
+
+
+def delta(data: bytes, seed: int) -> bytes:
+    """Return a disk changed here and there, in pieces of any length, by data and by zeros."""
+    generator = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(60):
+        at, length = generator.randrange(len(data)), generator.randrange(1, 20_000)
+        piece = generator.choice((bytes(length), generator.randbytes(length)))
+        changed[at : at + length] = piece[: len(data) - at]
+    return bytes(changed[: len(data)])
+
+
+@pytest.mark.parametrize("subformat", SUBFORMATS)
+def test_every_form_reads_as_what_it_was_made_from(tmp_path: Path, subformat: str) -> None:
+    assert read(made(tmp_path / "disk.vmdk", "vmdk", f"subformat={subformat}")) == content()
+
+
+def test_an_export_is_read(tmp_path: Path) -> None:
+    path = write_stream(tmp_path / "disk.vmdk", content())
+    assert read(path) == content()
+    data = bytearray(path.read_bytes())
+    data[128 * 512 + 12 : 128 * 512 + 16] = b"junk"
+    with pytest.raises(SourceError, match="a compressed grain is damaged"):
+        read(raw(path, bytes(data)))
+    data[128 * 512 + 8 : 128 * 512 + 12] = b"\xff" * 4
+    with pytest.raises(SourceError, match="a compressed grain of 4,294,967,295 bytes"):
+        read(raw(path, bytes(data)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chains_of_all_forms_are_read_as_qemu_reads_them(tmp_path: Path, seed: int) -> None:
+    first = delta(content(), seed)
+    second = delta(first, seed + 100)
+    raw(tmp_path / "a-flat.vmdk", content()[: 3 * MIB])
+    raw(tmp_path / "b-flat.vmdk", bytes(4096) + content()[3 * MIB :])
+    base = descriptor(
+        tmp_path / "web.vmdk",
+        f'RW {3 * MIB // 512} VMFS "a-flat.vmdk"',
+        f'RW {MIB // 512} FLAT "b-flat.vmdk" 8',
+    )
+    write_cowd(tmp_path / "web-000001-delta.vmdk", first, content(), grain=1 + seed)
+    write_sesparse(tmp_path / "web-000002-sesparse.vmdk", second, first)
+    pairs = 'CID=1\nparentCID=12345678\nparentFileNameHint="web.vmdk"'
+    middle = descriptor(
+        tmp_path / "web-000001.vmdk",
+        f'RW {SECTORS} VMFSSPARSE "web-000001-delta.vmdk"',
+        pairs=pairs,
+    )
+    pairs = 'CID=2\nparentCID=00000001\nparentFileNameHint="web-000001.vmdk"'
+    top = descriptor(
+        tmp_path / "web-000002.vmdk",
+        f'RW {SECTORS} SESPARSE "web-000002-sesparse.vmdk"',
+        pairs=pairs,
+    )
+    assert read(top, middle, base) == second
+    assert shown(inspected(top), tmp_path) == second
+    assert read(middle, base) == first
+
+
+def test_a_snapshot_may_be_longer_than_its_parent(tmp_path: Path) -> None:
+    raw(tmp_path / "a-flat.vmdk", content()[:MIB])
+    base = descriptor(tmp_path / "a.vmdk", f'RW {MIB // 512} VMFS "a-flat.vmdk"')
+    write_cowd(tmp_path / "b-delta.vmdk", content(), content()[:MIB])
+    top = descriptor(tmp_path / "b.vmdk", f'RW {SECTORS} VMFSSPARSE "b-delta.vmdk"')
+    assert read(top, base) == content()
+
+
+def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    path = raw(tmp_path / "a-flat.vmdk", content())
+    base = descriptor(tmp_path / "a.vmdk", f'RW {SECTORS} VMFS "a-flat.vmdk"')
+    raw(path, content()[:-512])
+    with pytest.raises(SourceError, match="reaches to byte"):
+        read(base)
