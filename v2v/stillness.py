@@ -11,21 +11,25 @@ from dataclasses import replace
 from v2v.errors import Finding, SourceError
 from v2v.hosts.lvm import snapshot
 from v2v.hosts.ssh import connected
-from v2v.model import Disk, Machine
+from v2v.model import Disk, Hypervisor, Machine
 
 _LOCKED_WAY = "shut it down, or clone it and take the clone"
+_FAILED_WAY = "shut it down; or copy it as if its power had failed"
 
 
 def refused(machine: Machine) -> Finding:
     """Return the blocker for a guest that is running."""
-    return Finding(
-        "E-RUNNING",
-        f"{machine.name}: the guest is running, so its disks change while they are read",
-        _LOCKED_WAY
-        if any(disk.datastore is not None for disk in machine.disks)
-        else "shut it down; or copy it as if its power had failed, from LVM snapshots where its"
-        " disks are logical volumes: --allow-running",
-    )
+    if any(disk.datastore is not None for disk in machine.disks):
+        hint = _LOCKED_WAY
+    elif machine.hypervisor is Hypervisor.vmware:
+        hint = f"{_FAILED_WAY}, if its host lets its files be read: --allow-running"
+    else:
+        hint = (
+            f"{_FAILED_WAY}, from LVM snapshots where its disks are logical volumes: "
+            "--allow-running"
+        )
+    fact = "the guest is running, so its disks change while they are read"
+    return Finding("E-RUNNING", f"{machine.name}: {fact}", hint)
 
 
 @contextmanager

@@ -71,6 +71,14 @@ def read_vmdk(file: ImageFile) -> Header:
     return _header(file, descriptor, size, references)
 
 
+def virtual_bytes(file: ImageFile) -> int:
+    """Return a VMDK's size by its first bytes alone. Raises SourceError."""
+    if file.start(4) in (SPARSE_MAGIC, ESX_SPARSE_MAGIC):
+        grains = read_grains(file)
+        return file.virtual((grains.capacity if grains else 0) * SECTOR)
+    return file.virtual(sum(extent.sectors for extent in _descriptor(file).extents) * SECTOR)
+
+
 def read_extents(file: ImageFile) -> tuple[Extent, ...]:
     """Return the parts of a VMDK, none if it is a sparse extent by itself. Raises SourceError."""
     if file.start(4) in (SPARSE_MAGIC, ESX_SPARSE_MAGIC):

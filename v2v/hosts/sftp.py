@@ -116,23 +116,23 @@ class Sftp:
         self._refuse_other(path, kind, answer)
         return None
 
-    def names(self, folder: str) -> tuple[str, ...]:
-        """Return what is in a folder, nothing if it is not there."""
+    def entries(self, folder: str) -> tuple[tuple[str, int], ...]:
+        """Return what is in a folder, by name and mode, links unfollowed; nothing if it is gone."""
         kind, answer = self._asked(_OPENDIR, _text(os.fsencode(folder)))
         if kind != _HANDLE:
             self._refuse_other(folder, kind, answer)
             return ()
         handle = _text(answer.text())
-        found: list[str] = []
+        found: dict[str, int] = {}
         kind, answer = self._asked(_READDIR, handle)
         while kind == _NAME and len(found) < _MOST_NAMES:
             for _ in range(answer.number()):
-                found.append(os.fsdecode(answer.text()))
-                answer.text()
-                answer.attributes()
+                name = os.fsdecode(answer.text())
+                answer.text()  # the line of ls(1)
+                found[name] = answer.attributes().mode
             kind, answer = self._asked(_READDIR, handle)
         self._asked(_CLOSE, handle)
-        return tuple(sorted(set(found) - {".", ".."}))
+        return tuple((name, found[name]) for name in sorted({*found} - {".", ".."}))
 
     @contextmanager
     def opened(self, path: str, size: int) -> Iterator[SftpFile]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from v2v.access import Access
+from v2v.disks.imagefile import LOCAL
 from v2v.disks.xva_stream import XvaStream, compressed
 from v2v.errors import ConfigError, Finding, SourceError
 from v2v.model import DiskFormat, Machine, Remote
@@ -22,6 +23,7 @@ from v2v.sources import (
     config_file,
     disk,
     libvirt_xml,
+    ssh_host,
     sxp,
     vbox,
     vmx,
@@ -34,8 +36,9 @@ from v2v.sources import (
     xva,
 )
 from v2v.sources.address import Address, is_address, parse
+from v2v.sources.locks import with_locks
 
-_SSH, _XAPI = "xen+ssh", "xapi"
+_SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
 
 
 class Source(Protocol):
@@ -100,6 +103,9 @@ def listed(
         found, findings = xapi_host.guests(address, access)
     elif address.scheme in vsphere_host.SCHEMES:
         return vsphere_host.guests(address, access)
+    elif address.scheme == _SSH:
+        folder = f"/{address.name}" if address.name else ""
+        return ssh_host.guests(_remote(address, access), folder)
     else:
         found, findings = xen_host.guests(_remote(address, access), access.xen_configs)
     return tuple(each for each in found if address.name in ("", each.machine.name)), findings
@@ -135,12 +141,12 @@ def described(stream: XvaStream, system: str | None = None) -> Machine:
 def _known(text: str) -> Address:
     """Return an address of a kind that there is. Raises ConfigError."""
     address = parse(text)
-    if address.scheme not in (_SSH, _XAPI, *vsphere_host.SCHEMES):
+    if address.scheme not in (_SSH, _XEN_SSH, _XAPI, *vsphere_host.SCHEMES):
         raise ConfigError(
             "E-ADDRESS",
             f"{text}: nothing is known of {address.scheme}://",
             hint="there are xen+ssh://root@host/NAME, a Xen host by SSH, xapi://root@host/NAME,"
-            " vpx://user@vcenter/PATH and esx://root@host/NAME",
+            " vpx://user@vcenter/PATH, esx://root@host/NAME and ssh://root@host/PATH",
         )
     return address
 
@@ -168,11 +174,14 @@ def _guest(
     """Return the guest of an address or of files."""
     addresses = [each for each in given if isinstance(each, str) and is_address(each)]
     if addresses:
-        if len(given) != 1 or kind is not None or system is not None:
+        address = _named(addresses[0])
+        forced = address.scheme != _SSH and (kind is not None or system is not None)
+        if len(given) != 1 or forced:
             raise ConfigError(
                 "E-USAGE", f"{addresses[0]}: an address goes alone, without -i and --system"
             )
-        address = _named(addresses[0])
+        if address.scheme == _SSH:
+            return _over_ssh(address, access, kind, system)
         if address.scheme in vsphere_host.SCHEMES:
             return vsphere_host.read(address, access)
         return xen_host.read(_remote(address, access), address.name, access.xen_configs)
@@ -190,7 +199,18 @@ def _guest(
         return many.read(absolute, system)
     if system is not None:
         raise ConfigError("E-USAGE", f"--system: a source of the kind {source.name} is one guest")
-    return source.read(absolute)
+    machine = source.read(absolute)
+    return with_locks(machine, absolute[0], LOCAL) if source is vmx else machine
+
+
+def _over_ssh(address: Address, access: Access, kind: str | None, system: str | None) -> Machine:
+    """Return the guest of a file on a host."""
+    known = None if kind is None else _forced(kind).name
+
+    def kind_of_head(head: bytes, where: str) -> str:
+        return known if known is not None else _of_head(head, where).name
+
+    return ssh_host.read(_remote(address, access), f"/{address.name}", kind_of_head, system)
 
 
 def guests(
@@ -221,7 +241,10 @@ def _of_files(paths: Sequence[Path], kind: str | None) -> tuple[tuple[Path, ...]
 
 def kind_of(path: Path) -> Source:
     """Return the reader for a file's content. Raises SourceError."""
-    head = config_file.head(path)
+    return _of_head(config_file.head(path), str(path))
+
+
+def _of_head(head: bytes, path: str) -> Source:
     found = [source for source in SOURCES if source.matches(head)]
     if len(found) == 1:
         return found[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from v2v.errors import SourceError
 
 HEAD = 68 * 1024  # up to and with the btrfs superblock, the farthest that tells a disk's content
-_LIMIT = 4 * 1024 * 1024  # configurations have kilobytes; a disk image must not fill the memory
+LIMIT = 4 * 1024 * 1024  # configurations have kilobytes; a disk image must not fill the memory
 
 
 def head(path: Path) -> bytes:
@@ -18,14 +18,19 @@ def head(path: Path) -> bytes:
 
 def content(path: Path) -> bytes:
     """Return a whole configuration file. Raises SourceError."""
-    data = _read(path, _LIMIT + 1)
-    if len(data) > _LIMIT:
-        raise SourceError(
-            "E-SOURCE-SIZE",
-            f"{path}: larger than any configuration file",
-            hint="if this is a disk image, pass -i disk",
-        )
+    data = _read(path, LIMIT + 1)
+    if len(data) > LIMIT:
+        raise too_large(path)
     return data
+
+
+def too_large(path: Path) -> SourceError:
+    """Return the error for a file that is no configuration."""
+    return SourceError(
+        "E-SOURCE-SIZE",
+        f"{path}: larger than any configuration file",
+        hint="if this is a disk image, pass -i disk",
+    )
 
 
 def _read(path: Path, size: int) -> bytes:

@@ -15,6 +15,7 @@ _BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
 """In the order in which disks are counted."""
 
 _DISK = re.compile("disk|rdm")  # disk, scsi-hardDisk, ata-hardDisk, rawDisk, scsi-passthru-rdm
+_IN_DATASTORE = re.compile(r"\[([^\]]+)\] *(.+)")
 _CDROM = re.compile("cdrom")  # cdrom-image, cdrom-raw, atapi-cdrom
 
 
@@ -99,7 +100,10 @@ def _disk(vmx: Dictionary, device: str, bus: Bus, folder: Path, warnings: list[F
 
 
 def _local(file: str, where: str, warnings: list[Finding]) -> str:
-    """Return a file name in this system's form."""
+    """Return a file name in this system's form; [datastore] is a folder of ESX."""
+    labelled = _IN_DATASTORE.fullmatch(file)
+    if labelled is not None:
+        return f"/vmfs/volumes/{labelled[1]}/{labelled[2]}"
     path, moved = local_path(file)
     if moved:
         message = f"{where}: {file} is a path of Windows, looked for beside the configuration"

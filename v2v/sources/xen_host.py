@@ -101,7 +101,7 @@ def read(remote: Remote, name: str, folder: str | None = None) -> Machine:
                 raise
             continue
         if machine is not None and machine.name == name:
-            return _there(machine, remote, record.state)
+            return there(machine, remote, record.state)
         if machine is not None:
             names.setdefault(machine.name, machine)
     raise SourceError(
@@ -125,12 +125,12 @@ def guests(
                 findings.append(error.finding)
                 continue
             if machine is not None and machine.name not in found:
-                machine = _there(machine, remote, record.state)
+                machine = there(machine, remote, record.state)
                 found[machine.name] = Listed(_measured(machine, connection), record.state)
     return tuple(found.values()), tuple(findings)
 
 
-def _there(machine: Machine, remote: Remote, state: str) -> Machine:
+def there(machine: Machine, remote: Remote, state: str = "shut off") -> Machine:
     """Return a machine whose files are on a host."""
     boot = None if machine.boot is None else replace(machine.boot, host=remote)
     disks = tuple(replace(disk, host=remote) for disk in machine.disks)

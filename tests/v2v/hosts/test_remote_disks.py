@@ -172,8 +172,8 @@ def test_a_folder_is_listed_and_paths_are_resolved(remote: Remote, datastore: Pa
     for number in range(300):
         (datastore / f"file {number}").touch()
     with sftp(remote) as session:
-        assert len(session.names(str(datastore))) == 300
-        assert session.names(str(datastore / "gone")) == ()
+        assert len(session.entries(str(datastore))) == 300
+        assert session.entries(str(datastore / "gone")) == ()
         linked = datastore.parent.parent / "my datastore"
         assert session.real(str(linked)) == str(datastore.parent)
         assert session.real(str(datastore / "gone" / "x")) is None
