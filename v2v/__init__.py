@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from v2v.errors import (
     BlockedError,
+    CancelledError,
     CommandError,
     ConfigError,
     Finding,
@@ -30,20 +31,27 @@ from v2v.errors import (
 from v2v.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from v2v.cancellation import Cancellation
     from v2v.model import Guest, Machine
-    from v2v.observer import Observer
+    from v2v.observer import Copied, Event, Failed, Observer, Stage, Warned
     from v2v.options import Options
     from v2v.pipeline import convert, open, plan
     from v2v.proof import Evidence, verify
     from v2v.report import Report
 
 _HOMES = {
+    "Cancellation": "v2v.cancellation",
+    "Copied": "v2v.observer",
     "Evidence": "v2v.proof",
+    "Event": "v2v.observer",
+    "Failed": "v2v.observer",
     "Guest": "v2v.model",
     "Machine": "v2v.model",
     "Observer": "v2v.observer",
     "Options": "v2v.options",
     "Report": "v2v.report",
+    "Stage": "v2v.observer",
+    "Warned": "v2v.observer",
     "convert": "v2v.pipeline",
     "open": "v2v.pipeline",
     "plan": "v2v.pipeline",
@@ -51,9 +59,10 @@ _HOMES = {
 }
 __all__ = [
     "open", "plan", "convert", "verify",
-    "Options", "Machine", "Guest", "Report", "Evidence", "Observer", "Finding",
+    "Options", "Machine", "Guest", "Report", "Evidence", "Finding",
+    "Observer", "Event", "Stage", "Warned", "Failed", "Copied", "Cancellation",
     "V2VError", "SourceError", "GuestError", "TargetError", "ProofError", "CommandError",
-    "MissingProgram", "ConfigError", "BlockedError",
+    "MissingProgram", "ConfigError", "BlockedError", "CancelledError",
     "__version__",
 ]  # fmt: skip
 

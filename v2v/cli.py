@@ -12,13 +12,15 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from v2v.arguments import parser
-from v2v.errors import BlockedError, ConfigError, Finding, V2VError
+from v2v.cancellation import Cancellation, heeding
+from v2v.errors import BlockedError, CancelledError, ConfigError, Finding, V2VError
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
     from v2v.observer import Observer
@@ -31,7 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.verbose > 1:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as at Ctrl-C
     verbs = {
         "convert": _convert,
         "report": _report,
@@ -40,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "list": _list,
     }
     try:
-        status = verbs[args.verb](args)
+        with _signals() as cancellation, heeding(cancellation):
+            status = verbs[args.verb](args)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough, as head(1) does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,13 +53,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         _complain(error.finding)
         return USAGE
+    except (KeyboardInterrupt, CancelledError):
+        sys.stderr.write("v2v: interrupted\n")
+        return INTERRUPTED
     except V2VError as error:
         _complain(error.finding)
         return FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("v2v: interrupted\n")
-        return INTERRUPTED
     return status
+
+
+@contextmanager
+def _signals() -> Iterator[Cancellation]:
+    """Let SIGINT and SIGTERM end the work, also where it waits for the appliance.
+
+    Python runs a handler when a call into a library has returned; so what the call waits for is
+    ended by a thread that hears of the signal at once.
+    """
+    cancellation = Cancellation()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def listen() -> None:
+        if os.read(reader, 1):
+            cancellation.cancel()
+
+    listener = threading.Thread(target=listen, name="v2v-signals", daemon=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as at Ctrl-C
+    others = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    listener.start()
+    try:
+        yield cancellation
+    finally:
+        signal.set_wakeup_fd(others)
+        signal.signal(signal.SIGTERM, before)
+        os.close(writer)
+        listener.join()
+        os.close(reader)
 
 
 def _complain(*findings: Finding) -> None:
@@ -101,6 +132,7 @@ def _listener(args: argparse.Namespace) -> Iterator[Observer]:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    from v2v.observer import Failed
     from v2v.options import chosen
     from v2v.pipeline import convert
 
@@ -110,10 +142,10 @@ def _convert(args: argparse.Namespace) -> int:
             report = convert(args.source, options, observer)
         except BlockedError as error:
             for finding in error.findings:
-                observer.error(finding)
+                observer.see(Failed(finding))
             raise
         except V2VError as error:
-            observer.error(error.finding)
+            observer.see(Failed(error.finding))
             raise
     if args.machine_readable is None and not args.quiet and report.written:
         sys.stdout.write(f"{report.written[0]}\n")

@@ -10,6 +10,7 @@ V2VError
  + MissingProgram   a program that is needed is not installed
  + ConfigError      wrong options or a wrong plan file (exit status 2)
  + BlockedError     a plan has blockers; carries all of them
+ + CancelledError   the caller asked for the end
 
 Every error has a stable code; docs/messages.md lists each with its cause and what to do next.
 """
@@ -96,3 +97,10 @@ class BlockedError(V2VError):
         self.findings = tuple(findings)
         first = self.findings[0]
         super().__init__(first.code, first.message, hint=first.hint)
+
+
+class CancelledError(V2VError):
+    """The work was ended as the caller asked; nothing of it is left."""
+
+    def __init__(self) -> None:
+        super().__init__("E-CANCELLED", "ended as was asked for; nothing is left behind")

@@ -22,7 +22,7 @@ from v2v.errors import ConfigError, Finding, SourceError, TargetError
 from v2v.hosts.remote_file import fetched
 from v2v.model import Allocation, BootMethod, Disk, DiskFormat, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
-from v2v.observer import Observer
+from v2v.observer import Progress
 from v2v.options import Options
 from v2v.partitioning import arrange
 from v2v.path_maps import mapped
@@ -35,16 +35,16 @@ Source = str | Path | Sequence[str | Path]  # an address, a configuration, image
 
 @dataclass(slots=True)
 class Findings:
-    """What comes up on the way; each is told to the observer once."""
+    """What comes up on the way; each warning is told to the observer once."""
 
-    observer: Observer
+    progress: Progress
     warnings: list[Finding] = field(default_factory=list)
     blockers: list[Finding] = field(default_factory=list)
 
     def warn(self, *findings: Finding) -> None:
         for finding in findings:
             self.warnings.append(finding)
-            self.observer.finding(finding)
+            self.progress.warned(finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_source(
 ) -> Machine:
     """Return the source's machine, its NICs plugged in as the user wants. Raises V2VError."""
     given = parts_of(source)
-    found.observer.stage("source", f"Reading {', '.join(map(str, given))}")
+    found.progress.stage("source", f"Reading {', '.join(map(str, given))}")
     machine = (
         described(stream, options.system)
         if stream is not None
@@ -95,7 +95,7 @@ def prepared(
             streamed(parts_of(source), options.input_kind, options.access)
         )
         machine = read_source(source, options, found, stream)
-        found.observer.stage("disks", "Checking the disks and the target")
+        found.progress.stage("disks", "Checking the disks and the target")
         machine = _with_kernel(machine, found, opened)
         if stream is not None:
             images = _unpacked(stream, machine, options, opened, changes=snapshots)

@@ -17,6 +17,7 @@ from pathlib import Path
 import converters
 from drivers.virtio_win import open_media
 from v2v.accel import NO_KVM
+from v2v.cancellation import Cancellation, check
 from v2v.changes import Plan
 from v2v.disks.copy import copy
 from v2v.disks.image import Image
@@ -30,7 +31,7 @@ from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
 from v2v.job import Findings, Job, Source, parts_of, prepared, read_source
 from v2v.model import Allocation, Capabilities, DiskFormat, Guest, Machine, TargetDisk
-from v2v.observer import Observer, Stopwatch
+from v2v.observer import Observer, Progress
 from v2v.options import Options
 from v2v.report import Report, TargetImage, TargetSummary
 from v2v.sources import read, streamed
@@ -51,6 +52,7 @@ def plan(
     observer: Observer | None = None,
     *,
     source_only: bool = False,
+    cancellation: Cancellation | None = None,
 ) -> Report:
     """Say what a conversion would do, blockers included; nothing is written anywhere.
 
@@ -58,7 +60,7 @@ def plan(
     or the options are wrong; what is wrong with its disks, guest or target is a blocker.
     """
     options = options or Options()
-    clock = Stopwatch(observer or Observer())
+    clock = Progress(observer, cancellation)
     found = Findings(clock)
     if source_only:
         given = parts_of(source)
@@ -82,6 +84,7 @@ def plan(
                 target = _summary(job, drafted.capabilities, guest, domain)
             except TargetError as error:
                 found.blockers.append(error.finding)
+        check()  # what it breaks off is no blocker
     return Report(
         True, job.given, guest, drafted, tuple(found.warnings), tuple(found.blockers),
         target, clock.seconds, calls,
@@ -89,15 +92,19 @@ def plan(
 
 
 def convert(
-    source: Source, options: Options | None = None, observer: Observer | None = None
+    source: Source,
+    options: Options | None = None,
+    observer: Observer | None = None,
+    *,
+    cancellation: Cancellation | None = None,
 ) -> Report:
     """Convert a guest and return the report; the source is never written.
 
-    Raises BlockedError with all that stands in the way, or another V2VError; nothing of the result
-    is left then.
+    Raises BlockedError with all that stands in the way, CancelledError, or another V2VError;
+    nothing of the result is left then.
     """
     options = options or Options()
-    clock = Stopwatch(observer or Observer())
+    clock = Progress(observer, cancellation)
     found = Findings(clock)
     with clock.running(), prepared(source, options, found, snapshots=True) as job:
         if found.blockers:
@@ -139,7 +146,7 @@ def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def _session(overlays: Sequence[Path], found: Findings, *, writable: bool) -> Iterator[Session]:
-    found.observer.stage("launch", "Starting the appliance")
+    found.progress.stage("launch", "Starting the appliance")
     with Session([Drive(path, "qcow2") for path in overlays], writable=writable) as session:
         if session.emulated:
             found.warn(NO_KVM)
@@ -149,11 +156,11 @@ def _session(overlays: Sequence[Path], found: Findings, *, writable: bool) -> It
 def _look(
     session: Session, machine: Machine, options: Options, found: Findings
 ) -> tuple[Guest, Plan, Inspection]:
-    found.observer.stage("inspect", "Looking into the guest")
+    found.progress.stage("inspect", "Looking into the guest")
     seen = inspect(session, machine, options.root, options.keys, fsck=options.fsck)
     found.warn(*seen.warnings)
     found.blockers += seen.blockers
-    found.observer.stage("plan", f"Planning the conversion of {seen.guest.product}")
+    found.progress.stage("plan", f"Planning the conversion of {seen.guest.product}")
     with open_media(options.virtio_win, os.environ) as media:
         guest, drafted = converters.plan(
             machine,
@@ -171,7 +178,7 @@ def _look(
 
 
 def _change(
-    session: Session, seen: Inspection, drafted: Plan, options: Options, clock: Stopwatch
+    session: Session, seen: Inspection, drafted: Plan, options: Options, clock: Progress
 ) -> None:
     clock.stage("convert", f"Making {len(drafted.changes)} changes in the guest")
     session.apply(drafted.changes)
@@ -192,7 +199,7 @@ def _is_result(disk: TargetDisk, image: Path, place: Path) -> bool:
 
 
 def _copy(
-    writing: Writing, images: Sequence[Image], overlays: Sequence[Path], clock: Stopwatch
+    writing: Writing, images: Sequence[Image], overlays: Sequence[Path], clock: Progress
 ) -> None:
     for (disk, place), image, overlay in zip(writing.images, images, overlays, strict=False):
         if image.ours and _is_result(disk, overlay, place):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from v2v.cancellation import check, stopping
 from v2v.errors import CommandError, MissingProgram
 
 log = logging.getLogger(__name__)
@@ -42,21 +43,28 @@ def run(*argv: str | Path, text: str | None = None) -> str:
     args = [str(arg) for arg in argv]
     log.debug("+ %s", shlex.join(args))
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             args,
-            input=text,
-            stdin=subprocess.DEVNULL if text is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=_environment(),
-            check=False,
         )
     except FileNotFoundError as error:
         raise MissingProgram(args[0], PACKAGES.get(args[0])) from error
-    if done.returncode != 0:
-        raise CommandError(args, done.returncode, done.stderr)
-    return done.stdout
+    with child:
+        try:
+            with stopping(child.kill):
+                said, complaint = child.communicate(text)
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode != 0:
+        check()  # it was ended on purpose
+        raise CommandError(args, child.returncode, complaint)
+    return said
 
 
 @contextmanager
@@ -95,6 +103,7 @@ def listens(child: Child, socket: Path, seconds: float) -> bool:
     """
     deadline = time.monotonic() + seconds
     while not _is_listening(socket):
+        check()
         if child.poll() is not None or time.monotonic() > deadline:
             return False
         time.sleep(0.01)

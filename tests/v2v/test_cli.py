@@ -17,7 +17,17 @@ import v2v
 from v2v import arguments
 from v2v.cli import main
 from v2v.errors import Finding
-from v2v.observer import JsonLines, Observer, Stopwatch, Terminal
+from v2v.observer import (
+    Copied,
+    Event,
+    Failed,
+    JsonLines,
+    Observer,
+    Progress,
+    Stage,
+    Terminal,
+    Warned,
+)
 from v2v.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -170,9 +180,9 @@ def test_help_is_quick_as_it_loads_no_stage() -> None:
 def test_a_terminal_gets_a_line_for_each_stage_and_a_bar_only_if_it_is_one() -> None:
     stream = io.StringIO()
     terminal = Terminal(stream)
-    terminal.stage("copy", "Copying")
-    terminal.copied("disk", 1, 2)
-    terminal.finding(Finding("W-X", "something"))
+    terminal.see(Stage("copy", "Copying"))
+    terminal.see(Copied("disk", 1, 2))
+    terminal.see(Warned(Finding("W-X", "something")))
     assert stream.getvalue() == "[   0.0] Copying\nv2v: warning: something [W-X]\n"
 
 
@@ -183,9 +193,9 @@ def test_a_bar_is_drawn_on_a_terminal() -> None:
 
     stream = Tty()
     terminal = Terminal(stream)
-    terminal.copied("web-sda", 0, 1 << 30)
-    terminal.copied("web-sda", 1 << 29, 1 << 30)
-    terminal.copied("web-sda", 1 << 30, 1 << 30)
+    terminal.see(Copied("web-sda", 0, 1 << 30))
+    terminal.see(Copied("web-sda", 1 << 29, 1 << 30))
+    terminal.see(Copied("web-sda", 1 << 30, 1 << 30))
     assert "web-sda" in stream.getvalue()
     assert "1.00G" in stream.getvalue()
 
@@ -193,29 +203,31 @@ def test_a_bar_is_drawn_on_a_terminal() -> None:
 def test_json_lines_hold_all_events() -> None:
     stream = io.StringIO()
     lines = JsonLines(stream)
-    lines.stage("copy", "Copying")
-    lines.finding(Finding("W-X", "something", "do"))
-    lines.error(Finding("E-X", "bad"))
-    lines.copied("disk", 1, 2)
+    lines.see(Stage("copy", "Copying"))
+    lines.see(Warned(Finding("W-X", "something", "do")))
+    lines.see(Failed(Finding("E-X", "bad")))
+    lines.see(Copied("disk", 1, 2))
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["type"] for event in events] == ["stage", "warning", "error", "progress"]
     assert events[1]["hint"] == "do"
     assert (events[3]["done"], events[3]["total"]) == (1, 2)
 
 
-def test_the_stopwatch_adds_up_stages_and_passes_events_on() -> None:
-    heard: list[str] = []
+def test_progress_adds_up_stages_and_passes_events_on() -> None:
+    heard: list[Event] = []
 
     class Ear(Observer):
-        def stage(self, name: str, text: str) -> None:
-            heard.append(name)
+        def see(self, event: Event) -> None:
+            heard.append(event)
 
-    with Stopwatch(Ear()).running() as clock:
-        clock.stage("a", "")
-        clock.stage("b", "")
-        clock.stage("a", "")
-    assert heard == ["a", "b", "a"]
-    assert list(clock.seconds) == ["a", "b"]
+    progress = Progress(Ear())
+    with progress.running():
+        progress.stage("a", "")
+        progress.stage("b", "")
+        progress.stage("a", "")
+        progress.copied("disk", 1, 2)
+    assert heard == [Stage("a", ""), Stage("b", ""), Stage("a", ""), Copied("disk", 1, 2)]
+    assert list(progress.seconds) == ["a", "b"]
 
 
 def test_every_kind_of_source_can_be_named() -> None:

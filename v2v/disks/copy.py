@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from v2v.cancellation import stopping
 from v2v.errors import SourceError, TargetError, V2VError
 from v2v.model import DiskFormat
 from v2v.run import running
@@ -82,7 +83,7 @@ def _convert(
     total = _virtual_bytes(overlay)
     with tempfile.TemporaryDirectory(prefix="v2v-copy-") as folder:
         said = Path(folder, "stderr")
-        with running(*argv, stderr=said) as child:
+        with running(*argv, stderr=said) as child, stopping(child.terminate):
             assert child.stdout is not None  # running() asks for the pipe
             while piece := os.read(child.stdout.fileno(), 4096):
                 percent = _PERCENT.findall(piece)

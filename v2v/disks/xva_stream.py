@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 
 import zstandard
 
+from v2v.cancellation import check
 from v2v.disks import xva
 from v2v.disks.image_writer import Write
 
@@ -71,6 +72,7 @@ class XvaStream:
         seen: dict[str, int] = dict.fromkeys(disks, 0)
         last: tuple[xva.Name, bytes] | None = None
         while True:
+            check()
             name, size = self._member()
             if not name:
                 break

@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from v2v.changes import Change
 from v2v.devices import drive_letters
 from v2v.errors import GuestError
 from v2v.files import Stat
+from v2v.guest.ending import stoppable
 from v2v.guest.layout import with_boot_code
 from v2v.hive import Hive
 from v2v.units import iec
@@ -108,12 +109,16 @@ class Session:
         self._disks = tuple(f"/dev/sd{drive_letters(index)}" for index in range(len(drives)))
         self._mounted: dict[str, str] = {}
         self._hives: dict[str, Hive] = {}  # those that are being changed
-        self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-")
         self._counter = _Counter(guestfs.GuestFS(python_return_dict=True))
         self._g = cast("guestfs.GuestFS", self._counter)
+        self._stack = ExitStack()
+        self._scratch = tempfile.TemporaryDirectory(prefix="v2v-guest-", dir=self._g.get_tmpdir())
+        self._stack.callback(self._scratch.cleanup)
+        self._g.set_tmpdir(self._scratch.name)  # its name shows whose appliance it is
 
     def __enter__(self) -> Self:
         try:
+            self._stack.enter_context(stoppable(Path(self._scratch.name)))
             self._launch()
         except BaseException:
             self.__exit__(None, None, None)
@@ -127,7 +132,7 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self._g.close()
-        self._scratch.cleanup()
+        self._stack.close()
 
     def _launch(self) -> None:
         g = self._g

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from v2v.cancellation import unheeding
 from v2v.errors import CommandError
 from v2v.hosts.ssh import Connection
 
@@ -38,8 +39,10 @@ def snapshot(host: Connection, device: str, tag: str) -> Iterator[str | None]:
     room = () if pool else ("--size", f"{wanted}m")  # a thin one takes its room from the pool
     # Thin snapshots are not activated by themselves.
     words = (*room, "--name", name, f"{group}/{volume}")
-    host.run('lvcreate --snapshot --setactivationskip n "$@"', *words)
+    with unheeding():
+        host.run('lvcreate --snapshot --setactivationskip n "$@"', *words)
     try:
         yield f"/dev/{group}/{name}"
     finally:
-        host.run('lvremove --force "$1"', f"{group}/{name}")
+        with unheeding():
+            host.run('lvremove --force "$1"', f"{group}/{name}")

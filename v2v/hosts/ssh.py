@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from v2v.cancellation import unheeding
 from v2v.errors import CommandError, SourceError
 from v2v.model import Remote
 from v2v.run import listens, run, running
@@ -79,7 +80,7 @@ def connected(remote: Remote) -> Iterator[Connection]:
                 yield Connection(remote, socket)
             finally:
                 # A signal alone is missed at times, and then ssh is there for seconds.
-                with suppress(CommandError):  # it is gone already
+                with unheeding(), suppress(CommandError):  # it is gone already
                     run(*command(remote, "-S", socket, "-O", "exit"))
 
 

@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from v2v.accel import NO_KVM, kvm_works
+from v2v.cancellation import Cancellation, check
 from v2v.errors import CommandError, Finding, ProofError
-from v2v.observer import Observer
+from v2v.observer import Observer, Progress
 from v2v.proof import firmware
 from v2v.proof.causes import failed_units
 from v2v.proof.domain import read
@@ -34,24 +35,32 @@ _PAUSE = 0.5  # seconds between two looks
 _START = 60.0  # seconds that QEMU may take to open its monitor; it opens all images before
 
 
-def verify(domain: Path, *, timeout: float = 300, observer: Observer | None = None) -> Evidence:
+def verify(
+    domain: Path,
+    *,
+    timeout: float = 300,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> Evidence:
     """Boot what a libvirt domain XML describes and return the evidence that it boots or not.
 
     The guest runs on overlays, with a network that leads nowhere; no disk of its is changed. A
-    guest that does not boot is no error. Raises ProofError where the domain cannot be tried.
+    guest that does not boot is no error. Raises ProofError where the domain cannot be tried, and
+    CancelledError.
     """
-    audience = observer or Observer()
-    hardware = read(domain)
-    kvm = kvm_works()
-    audience.stage("proof", f"Booting {hardware.name}")
-    for _ in range(_TRIES):
-        with tempfile.TemporaryDirectory(prefix="v2v-proof-") as folder:
-            setting = _prepare(hardware, Path(folder), kvm=kvm)
-            evidence = _boot(hardware, setting, timeout)
-        if kvm or not timer_failed(evidence):
-            break
-    for finding in evidence.warnings:
-        audience.finding(finding)
+    progress = Progress(observer, cancellation)
+    with progress.running():
+        hardware = read(domain)
+        kvm = kvm_works()
+        progress.stage("proof", f"Booting {hardware.name}")
+        for _ in range(_TRIES):
+            with tempfile.TemporaryDirectory(prefix="v2v-proof-") as folder:
+                setting = _prepare(hardware, Path(folder), kvm=kvm)
+                evidence = _boot(hardware, setting, timeout)
+            if kvm or not timer_failed(evidence):
+                break
+        for finding in evidence.warnings:
+            progress.warned(finding)
     return evidence
 
 
@@ -119,6 +128,7 @@ def _boot(hardware: Hardware, setting: Setting, timeout: float) -> Evidence:
     with _started(hardware, setting) as watch:
         begun = time.monotonic()
         while True:
+            check()
             look = watch.look(time.monotonic() - begun)
             judge.see(look)
             if verdict := judge.verdict():
