@@ -52,6 +52,6 @@ def test_regenerating_writes_and_says_so(tmp_path: Path) -> None:
 def test_a_group_of_tests_stays_in_one_process(tmp_path: Path) -> None:
     """Else each process makes what they share: appliances, conversions."""
     (tmp_path / "test_group.py").write_text(_GROUP)
-    argv = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", tmp_path]
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", str(tmp_path)]
     subprocess.run(argv, cwd=tmp_path, check=True)
     assert len([*tmp_path.glob("gw*")]) == 1
