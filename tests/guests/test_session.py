@@ -20,6 +20,14 @@ from v2v.guest.session import Drive, Session
 from v2v.run import run
 
 pytestmark = [pytest.mark.guest, pytest.mark.xdist_group("appliance")]
+# Answers what libguestfs asks QEMU for, and then stands still in place of a guest.
+_STUCK = """\
+#!/usr/bin/python3
+import os, sys, time
+if any(word.startswith("guestfs") or "virtio-serial" in word for word in sys.argv):
+    time.sleep(120)
+os.execv("/usr/bin/qemu-system-x86_64", ["qemu-system-x86_64", *sys.argv[1:]])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -145,5 +153,20 @@ def test_a_drive_that_is_absent_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(GuestError, match=r"absent\.img: .*No such file"),
         Session([Drive(tmp_path / "absent.img", "raw")], writable=False),
+    ):
+        pytest.fail("the session began")
+
+
+def test_an_appliance_that_does_not_come_up_is_an_error(
+    source: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "qemu"
+    program.write_text(_STUCK)
+    program.chmod(0o755)
+    monkeypatch.setenv("LIBGUESTFS_HV", str(program))
+    monkeypatch.setattr(session, "_LAUNCH", 3.0)
+    with (
+        pytest.raises(GuestError, match="the libguestfs appliance does not start"),
+        Session([source], writable=False),
     ):
         pytest.fail("the session began")

@@ -27,9 +27,7 @@ def stoppable(mark: Path) -> Iterator[None]:
 
     def end() -> None:
         while not left.wait(_PAUSE):
-            for child in _children(os.fsencode(mark)):
-                with suppress(ProcessLookupError):  # it has ended meanwhile
-                    os.kill(child, signal.SIGKILL)
+            _kill(mark)
 
     ender = threading.Thread(target=end, name="v2v-ender")
     with stopping(ender.start):
@@ -39,6 +37,24 @@ def stoppable(mark: Path) -> Iterator[None]:
             left.set()
     if ender.ident is not None:
         ender.join()
+
+
+@contextmanager
+def limited(mark: Path, seconds: float) -> Iterator[None]:
+    """End the appliance with the path ``mark`` in its command line if the block takes longer."""
+    timer = threading.Timer(seconds, _kill, (mark,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _kill(mark: Path) -> None:
+    for child in _children(os.fsencode(mark)):
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(child, signal.SIGKILL)
 
 
 def _children(mark: bytes) -> Iterator[int]:

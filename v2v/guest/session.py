@@ -32,7 +32,7 @@ from v2v.changes import Change
 from v2v.devices import drive_letters
 from v2v.errors import GuestError
 from v2v.files import Stat
-from v2v.guest.ending import stoppable
+from v2v.guest.ending import limited, stoppable
 from v2v.guest.layout import with_boot_code
 from v2v.hive import Hive
 from v2v.units import iec
@@ -46,6 +46,7 @@ _ARCHIVE_LIMIT = 256 << 20  # bytes; an /etc is a few MiB, with SELinux's polici
 # the appliance does not use, the host does not give.
 _MEMORY = 2560
 _MAX_CPUS = 4  # of the appliance, whose start is the most parallel thing that it does
+_LAUNCH = 600.0  # seconds; it takes 7 here, and some 60 on a machine with six jobs for each CPU
 _TRANSFER = 8 << 20  # bytes from which one file transfer is quicker than messages
 _FOLDER = "/tmp/v2v"  # of scripts, in the appliance
 _SECRET = "/tmp/v2v-secret"  # there too
@@ -153,10 +154,13 @@ class Session:
                     cachemode="unsafe",  # the overlay is thrown away if anything fails
                     discard="besteffort" if self.writable else "disable",
                 )
-        with _translated(
-            "E-APPLIANCE",
-            "the libguestfs appliance does not start",
-            "run libguestfs-test-tool; a kernel must be in /boot (linux-image-cloud-amd64)",
+        with (
+            _translated(
+                "E-APPLIANCE",
+                "the libguestfs appliance does not start",
+                "run libguestfs-test-tool; a kernel must be in /boot (linux-image-cloud-amd64)",
+            ),
+            limited(Path(self._scratch.name), _LAUNCH),
         ):
             g.launch()
 
