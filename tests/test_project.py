@@ -66,7 +66,14 @@ LEVELS = (
     ),
     ("v2v.run",),
     ("v2v.model",),
-    ("v2v.cancellation", "v2v.datastore", "v2v.errors", "v2v.units", "v2v.version"),
+    (
+        "v2v.cancellation",
+        "v2v.datastore",
+        "v2v.errors",
+        "v2v.packed",
+        "v2v.units",
+        "v2v.version",
+    ),
 )
 ONLY_IN = {
     "subprocess": {"v2v/run.py"},

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from v2v.datastore import Datastore
 from v2v.errors import Finding
+from v2v.packed import Packed, Sum
 
 
 class Hypervisor(StrEnum):
@@ -159,6 +160,7 @@ class Disk:
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
     host: Remote | None = None  # where ``path`` is; None: on this host
     datastore: Datastore | None = None  # where ``path`` is, if that is none of a file system
+    packed: Packed | None = None  # where it is in a package; ``path`` is for people then
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
 
 
@@ -237,6 +239,7 @@ class Machine:
     sound: str | None = None  # libvirt's model name
     localtime: bool | None = None  # the RTC runs in local time
     running: bool = False  # or paused: its disks do not hold still
+    sums: tuple[Sum, ...] = ()  # of its files, which are compared before the result appears
     warnings: tuple[Finding, ...] = ()  # what the reader could not carry over
 
 

@@ -23,6 +23,7 @@ from v2v.disks.copy import copy
 from v2v.disks.image import Image
 from v2v.disks.qemu_img import create_overlay
 from v2v.disks.scratch import scratch
+from v2v.disks.sums import compared
 from v2v.domain import Domain, define_domain
 from v2v.errors import BlockedError, GuestError, TargetError
 from v2v.guest.checks import finish
@@ -109,16 +110,23 @@ def convert(
     with clock.running(), prepared(source, options, found, snapshots=True) as job:
         if found.blockers:
             raise BlockedError(found.blockers)
-        with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
+        with (
+            job.target.writing(job.name, job.disks) as writing,
+            _overlays(job.images) as overlays,
+            compared(job.machine.sums) as sums,
+        ):
             with _session(overlays, found, writable=True) as session:
                 guest, drafted, inspection = _look(session, job.machine, options, found)
                 if found.blockers:
                     raise BlockedError(found.blockers)
+                sums.glance()
                 domain = _define(job, guest, drafted, found)
                 _change(session, inspection, drafted, options, clock)
                 calls = session.calls
+            sums.glance()
             _copy(writing, job.images, overlays, clock)
             clock.stop()
+            sums.finish()
             report = Report(
                 False, job.given, guest, drafted, tuple(found.warnings), (),
                 _summary(job, drafted.capabilities, guest, domain), clock.seconds, calls,

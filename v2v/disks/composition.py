@@ -91,8 +91,11 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
 
 
 def _in_file(image: Image, overlay: Path) -> Image:
-    """Return an image that is a file: a descriptor names no server, so that needs an overlay."""
-    if not image.path.is_socket():
+    """Return an image that is a file: a descriptor names no server and no part of a file.
+
+    Such an image gets an overlay.
+    """
+    if image.is_plain_file():
         return image
     create_overlay(image, overlay)
     return Image(overlay, DiskFormat.qcow2, image.virtual_bytes, 0, backing=image)

@@ -43,6 +43,11 @@ class Image:
     wwid: str | None = None  # what the disk tells its guest of itself
     ours: bool = False  # made for this conversion: it is changed and becomes the result
     parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
+    window: tuple[int, int] | None = None  # where in its file it lies, and how long: whole sectors
+
+    def is_plain_file(self) -> bool:
+        """Tell whether it is all of a file or device, and nothing that is served to QEMU."""
+        return self.window is None and not self.path.is_socket()
 
     def chain(self) -> Iterator[Image]:
         """Yield this image and what is under it, from the top."""

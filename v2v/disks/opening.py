@@ -10,6 +10,7 @@ from pathlib import Path
 from v2v.disks import xva
 from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
+from v2v.disks.packed_image import in_package
 from v2v.disks.remote import on_host
 from v2v.disks.serving import served
 from v2v.errors import SourceError
@@ -30,6 +31,10 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     if disk.member is not None:
         archive = folder / disk.path
         with _in_archive(archive, disk.member, disk.virtual_bytes or 0) as image:
+            yield image
+        return
+    if disk.packed is not None:
+        with in_package(disk, disk.packed) as image:
             yield image
         return
     image = inspect_image(disk, folder, trust=trust)

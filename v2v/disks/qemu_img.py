@@ -13,7 +13,7 @@ from v2v.errors import CommandError, SourceError
 from v2v.model import DiskFormat
 from v2v.run import run
 
-Node: TypeAlias = "dict[str, str | Node | None]"  # QEMU's BlockdevOptions
+Node: TypeAlias = "dict[str, str | int | Node | None]"  # QEMU's BlockdevOptions
 
 _MAX_NAME = 1023  # bytes of a backing file's name in a qcow2 header
 
@@ -48,7 +48,7 @@ def measure(image: Image, format: DiskFormat, *, preallocated: bool) -> int:
 
 def first_bytes(image: Image, count: int) -> bytes:
     """Return a disk's first bytes, as its guest sees them. Raises SourceError."""
-    if image.format is DiskFormat.raw and not image.path.is_socket():
+    if image.is_plain_file() and image.format is DiskFormat.raw:
         with image.path.open("rb") as file:
             return file.read(count)
     with tempfile.NamedTemporaryFile(prefix="v2v-head-") as copy:
@@ -63,7 +63,7 @@ def blockdev(image: Image, *, spell_all: bool = True) -> Node:
     ``backing: null`` keeps QEMU from following anything that our own reader did not see. Without
     ``spell_all``, names are left to QEMU where they lead to the same file in the same format.
     """
-    node: Node = {"driver": image.format, "file": _file(image.path)}
+    node: Node = {"driver": image.format, "file": _content(image)}
     if image.format is DiskFormat.vpc:
         node["force_size_calc"] = "current_size"  # as read_layout does
     for extent, part in image.parts:
@@ -79,6 +79,13 @@ def blockdev(image: Image, *, spell_all: bool = True) -> Node:
     elif spell_all or not all(each.backing_is_plain for each in image.chain()):
         node["backing"] = blockdev(image.backing, spell_all=spell_all)
     return node
+
+
+def _content(image: Image) -> Node:
+    if image.window is None:
+        return _file(image.path)
+    offset, size = image.window
+    return {"driver": DiskFormat.raw, "offset": offset, "size": size, "file": _file(image.path)}
 
 
 def _file(path: Path) -> Node:
