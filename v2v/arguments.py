@@ -14,7 +14,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Group: TypeAlias = argparse._ActionsContainer  # a verb's parser, or a titled part of its options
 
 # Of v2v.sources, which takes longer to import than a line of help may.
-SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "vbox", "libvirt", "disk")
+SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "libvirt", "disk")
 _USAGE = "%(prog)s [option ...] SOURCE [SOURCE ...]"  # all options would fill the screen
 
 

@@ -23,6 +23,8 @@ from v2v.sources import (
     config_file,
     disk,
     libvirt_xml,
+    ova,
+    ovf,
     ssh_host,
     sxp,
     vbox,
@@ -61,8 +63,10 @@ class SourceOfMany(Source, Protocol):
         """Return the guest, the one of a name where there are several. Raises SourceError."""
 
 
-OF_MANY: tuple[SourceOfMany, ...] = (sxp, xl_json, xva)
-SOURCES: tuple[Source, ...] = (xl, xm, sxp, xl_json, xva, vmx, vbox, libvirt_xml, disk)
+OF_MANY: tuple[SourceOfMany, ...] = (sxp, xl_json, xva, ovf, ova)
+SOURCES: tuple[Source, ...] = (
+    xl, xm, sxp, xl_json, xva, vmx, ovf, ova, vbox, libvirt_xml, disk,
+)  # fmt: skip
 
 
 def read(
@@ -126,11 +130,15 @@ def streamed(
     elif isinstance(only, str) and only.startswith(f"{_XAPI}://"):
         with xapi_host.exported(_named(only), access or Access()) as stream:
             yield stream
-    elif only and not is_address(str(only)) and compressed(config_file.head(Path(only))):
+    elif only and _is_file(only) and compressed(config_file.head(Path(only))):
         with Path(only).open("rb") as file:
             yield XvaStream(file, Path(only))
     else:
         yield None
+
+
+def _is_file(given: str | Path) -> bool:
+    return not is_address(str(given)) and not Path(given).is_dir()
 
 
 def described(stream: XvaStream, system: str | None = None) -> Machine:
@@ -240,8 +248,8 @@ def _of_files(paths: Sequence[Path], kind: str | None) -> tuple[tuple[Path, ...]
 
 
 def kind_of(path: Path) -> Source:
-    """Return the reader for a file's content. Raises SourceError."""
-    return _of_head(config_file.head(path), str(path))
+    """Return the reader for a file's content, or for a folder. Raises SourceError."""
+    return ova if path.is_dir() else _of_head(config_file.head(path), str(path))
 
 
 def _of_head(head: bytes, path: str) -> Source:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from v2v.disks.archive import expanded
 from v2v.errors import SourceError
+from v2v.packed import Packed
 
 HEAD = 68 * 1024  # up to and with the btrfs superblock, the farthest that tells a disk's content
 LIMIT = 4 * 1024 * 1024  # configurations have kilobytes; a disk image must not fill the memory
@@ -31,6 +33,21 @@ def too_large(path: Path) -> SourceError:
         f"{path}: larger than any configuration file",
         hint="if this is a disk image, pass -i disk",
     )
+
+
+def packed(place: Packed, where: str) -> bytes:
+    """Return a whole configuration file that is in a package. Raises SourceError."""
+    data = b""
+    try:
+        for part in expanded(place):
+            data += part
+            if len(data) > LIMIT:
+                raise SourceError("E-SOURCE-SIZE", f"{where}: larger than any configuration file")
+    except OSError as error:
+        raise SourceError("E-SOURCE-READ", f"{where}: {error.strerror}") from error
+    except ValueError as error:
+        raise SourceError("E-OVA-DAMAGED", f"{where}: {error}") from error
+    return data
 
 
 def _read(path: Path, size: int) -> bytes:

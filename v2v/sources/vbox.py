@@ -8,12 +8,13 @@ the variables of the firmware, another file, which is not read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lxml import etree
 
 from v2v.errors import Finding, SourceError
-from v2v.model import Display, Firmware, Hypervisor, Machine
+from v2v.model import Display, Firmware, Hypervisor, Machine, Nic
 from v2v.sources import config_file, xml
 from v2v.sources.identity import name_from_file, uuid_text
 from v2v.sources.vbox_devices import Settings, drives, nics
@@ -22,7 +23,7 @@ name = "vbox"
 about = "a .vbox file, a VirtualBox guest"
 
 _MIB = 1 << 20
-_SOUND = {"ac97": "ac97", "sb16": "sb16", "hda": "ich6"}
+SOUND = {"ac97": "ac97", "sb16": "sb16", "hda": "ich6"}
 
 
 def matches(head: bytes) -> bool:
@@ -40,6 +41,7 @@ def parse(data: bytes, path: Path) -> Machine:
     """Return the guest that a .vbox file describes; ``path`` says where it lies."""
     settings = Settings(str(path), _machine(data, path), path.parent, [])
     disks, removables = drives(settings)
+    found = hardware(settings)
     return Machine(
         kind=name,
         hypervisor=Hypervisor.virtualbox,
@@ -48,10 +50,38 @@ def parse(data: bytes, path: Path) -> Machine:
         vcpus=settings.number("Hardware/{*}CPU", "count", 1),
         disks=disks,
         folder=path.parent,
+        features=found.features,
+        firmware=found.firmware,
+        uuid=found.uuid,
+        removables=removables,
+        nics=found.nics,
+        display=found.display,
+        sound=found.sound,
+        localtime=found.localtime,
+        warnings=found.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What an OVF of VirtualBox has nowhere else than in such a description inside of it."""
+
+    features: tuple[str, ...]
+    firmware: Firmware
+    uuid: str | None
+    nics: tuple[Nic, ...]
+    display: Display
+    sound: str | None
+    localtime: bool
+    warnings: tuple[Finding, ...]
+
+
+def hardware(settings: Settings) -> Hardware:
+    """Return the hardware, but for CPUs, memory and drives. Raises SourceError."""
+    return Hardware(
         features=("acpi", "apic", *(("pae",) if settings.on("Hardware/{*}CPU/{*}PAE") else ())),
         firmware=_firmware(settings),
         uuid=_uuid(settings),
-        removables=removables,
         nics=nics(settings),
         display=Display("window"),
         sound=_sound(settings),
@@ -116,7 +146,7 @@ def _sound(settings: Settings) -> str | None:
     if adapter is None or adapter.get("enabled") == "false":
         return None
     given = adapter.get("controller", "AC97")
-    model = _SOUND.get(given.lower())
+    model = SOUND.get(given.lower())
     if model is None:
         message = f"{settings.where}: unknown sound card {given!r}, the guest will have none"
         settings.warnings.append(Finding("W-SOURCE-SOUND", message))

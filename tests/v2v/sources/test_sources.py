@@ -74,7 +74,7 @@ def test_names_of_files_do_not_tell(tmp_path: Path) -> None:
         (b"", "the file is empty"),
         (b"hello\n", "no kind of source is known that looks like this"),
         (b"[project]\nname = 'x'\n", "no kind of source is known"),
-        (b"<ovf:Envelope/>", "no kind of source is known"),
+        (b"<ovf:Package/>", "no kind of source is known"),
         (b"\x7fELF" + bytes(100), "no kind of source is known"),
         (b'memsize = "64"\nmemory = 64\n', "could be xl and vmx"),
     ],
@@ -119,10 +119,12 @@ def test_a_path_that_cannot_be_is_a_missing_file() -> None:
         read([Path("a\0b")])
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="Is a directory") as caught:
+def test_a_folder_without_an_export_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no OVF file") as caught:
         read([tmp_path])
-    assert caught.value.finding.code == "E-SOURCE-READ"
+    assert caught.value.finding.code == "E-OVA-OVF"
+    with pytest.raises(SourceError, match="Is a directory"):
+        read([tmp_path], "xl")
 
 
 def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
