@@ -30,8 +30,8 @@ def version() -> str:
 
 def source(configuration: Path, scratch: Path) -> tuple[str, ...]:
     """Return its words for a guest; what it cannot read (xl.cfg) is put to it as libvirt's XML."""
-    if configuration.suffix == ".vmx":
-        return ("-i", "vmx", str(configuration))
+    if configuration.suffix in (".vmx", ".ova"):
+        return ("-i", configuration.suffix[1:], str(configuration))
     if configuration.suffix == ".cfg":
         machine = v2v.open(configuration)
         configuration = scratch / f"{machine.name}-xen.xml"

@@ -6,6 +6,7 @@ A guest that never booted would prove nothing. Xen's own disks are IDE here, as 
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,15 @@ def _domain(source: Path, folder: Path) -> str:
         bus = Bus.sata  # Debian's OVMF has no driver for VMware's SCSI controllers
     disks = []
     for letter, disk in zip("abcd", machine.disks, strict=False):
-        assert disk.format is not None
-        path, form = Path(disk.path), disk.format.value
+        path, form = Path(disk.path), disk.format or "vmdk"
+        if disk.packed is not None:
+            with tarfile.open(source) as archive:
+                archive.extract(path.name, folder, filter="data")
+            path = folder / path.name
         if efi:
             path, form = folder / f"{letter}.img", "raw"
-            run("qemu-img", "convert", "-O", "raw", disk.path, path)
+            converted = folder / f"{letter}.img"
+            run("qemu-img", "convert", "-O", "raw", path, converted)
             guestfish(_FALLBACK, path)
         prefix = "hd" if bus is Bus.ide else "sd"
         disks.append(
@@ -82,7 +87,7 @@ def _domain(source: Path, folder: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(set(bootable()) - _PARAVIRTUAL))
 def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
-    (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx"))
+    (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx", ".ova"))
     domain = tmp_path / "domain.xml"
     domain.write_text(_domain(source, tmp_path))
     evidence = verify(domain, timeout=600)
