@@ -81,6 +81,7 @@ def _domain(hardware: Hardware, name: str, disks: Sequence[TargetDisk]) -> Eleme
         E.name(name),
         *([] if machine.uuid is None else [E.uuid(machine.uuid)]),
         *([] if machine.genid is None else [E.genid(machine.genid)]),
+        *([] if machine.description is None else [E.description(machine.description)]),
         *_metadata(hardware.osinfo),
         *_memory(machine.memory_bytes),
         E.vcpu(str(machine.vcpus)),
@@ -280,6 +281,7 @@ def _interface(nic: Nic, hardware: Hardware) -> Element:
         *([] if nic.mac is None else [E.mac(address=nic.mac)]),
         source,
         E.model(type=hardware.virtio if model == "virtio" else model),
+        *([] if nic.connected else [E.link(state="down")]),
         type=nic.network.kind,
     )
 

@@ -50,11 +50,13 @@ class Hardware:
 
     @property
     def tpm(self) -> bool:
-        """Tell whether the guest needs a TPM 2.0, as Windows 11 does; that needs UEFI."""
+        """Tell whether the guest gets a TPM 2.0: it had one, or needs it as Windows 11 does.
+
+        That takes UEFI.
+        """
         windows = self.guest.windows if self.guest else None
-        return (
-            self.efi and windows is not None and not windows.server and windows.build >= _WINDOWS_11
-        )
+        needed = windows is not None and not windows.server and windows.build >= _WINDOWS_11
+        return self.efi and (self.machine.tpm or needed)
 
     @property
     def topology(self) -> Topology | None:

@@ -200,6 +200,7 @@ class Nic:
     network: Network
     slot: int | None = None  # the PCI slot that its guest sees: VMware's 192 makes it ens192
     addresses: tuple[NicAddress, ...] = ()  # none: the guest keeps what it has
+    connected: bool = True  # else its cable is unplugged when the guest starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,9 @@ class Machine:
     display: Display | None = None
     sound: str | None = None  # libvirt's model name
     localtime: bool | None = None  # the RTC runs in local time
+    description: str | None = None  # what people wrote of it
+    os: str | None = None  # what is installed, in the source's own word; nothing depends on it
+    tpm: bool = False
     running: bool = False  # or paused: its disks do not hold still
     sums: tuple[Sum, ...] = ()  # of its files, which are compared before the result appears
     warnings: tuple[Finding, ...] = ()  # what the reader could not carry over

@@ -26,7 +26,18 @@ def machine_json(machine: Machine) -> dict[str, object]:
         "display": None if machine.display is None else _display(machine.display),
         "sound": machine.sound,
         "running": machine.running,
+        **_said(machine),
     }
+
+
+def _said(machine: Machine) -> dict[str, object]:
+    """Return what only some sources know of a guest; it is not there where they do not."""
+    said: dict[str, object] = {
+        "description": machine.description,
+        "os": machine.os,
+        "tpm": machine.tpm or None,
+    }
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _topology(topology: Topology) -> dict[str, object]:
@@ -63,7 +74,8 @@ def _removable(drive: Removable) -> dict[str, object]:
 
 def _nic(nic: Nic) -> dict[str, object]:
     network = {"kind": str(nic.network.kind), "name": nic.network.name}
-    return {"mac": nic.mac, "model": nic.model, "network": network}
+    unplugged = {} if nic.connected else {"connected": False}
+    return {"mac": nic.mac, "model": nic.model, "network": network, **unplugged}
 
 
 def _display(display: Display) -> dict[str, object]:

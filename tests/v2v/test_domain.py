@@ -240,6 +240,29 @@ def test_windows_11_has_a_tpm_with_uefi() -> None:
     assert "<tpm" not in CASES["windows"].define().xml
 
 
+def test_a_guest_that_had_a_tpm_has_one_with_uefi() -> None:
+    case = CASES["xen-web"]
+    had = replace(case.machine, tpm=True, firmware=Firmware.efi)
+    assert "<tpm" in replace(case, machine=had).define().xml
+    bios = replace(had, firmware=Firmware.bios)
+    assert "<tpm" not in replace(case, machine=bios).define().xml
+
+
+def test_notes_and_unplugged_cables_stand_in_the_domain(
+    connection: libvirt.virConnect, tmp_path: Path
+) -> None:
+    case = CASES["xen-web"]
+    (nic,) = case.machine.nics
+    machine = replace(
+        case.machine, description="owner: <ops>\nSunday", nics=(replace(nic, connected=False),)
+    )
+    xml = replace(case, machine=machine).define().xml
+    assert first(xml, "description").text == "owner: <ops>\nSunday"
+    assert first(xml, "devices/interface/link").get("state") == "down"
+    (tmp_path / "domain.xml").write_text(xml)
+    run("virt-xml-validate", tmp_path / "domain.xml", "domain")
+
+
 def test_windows_gets_all_its_cpus_in_one_socket() -> None:
     topology = first(CASES["windows-7"].define().xml, "cpu/topology")
     assert [topology.get(key) for key in ("sockets", "cores", "threads")] == ["1", "8", "1"]

@@ -12,6 +12,7 @@ from v2v.model import Display, Firmware, Hypervisor, Machine, Topology
 from v2v.sources import config_file, image_content, vmx_syntax
 from v2v.sources.identity import name_from_file, uuid_text
 from v2v.sources.vmx_devices import drives, is_absent, nics
+from v2v.sources.vmx_notes import notes
 from v2v.sources.vmx_syntax import Dictionary
 
 name = "vmx"
@@ -26,6 +27,7 @@ _EVIDENCE = re.compile(
 )
 SOUND = {"sb16": "sb16", "es1371": "es1370", "hdaudio": "ich6"}
 _UINT64 = 1 << 64
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def matches(head: bytes) -> bool:
@@ -46,6 +48,7 @@ def parse(data: bytes, path: Path) -> Machine:
     """Return the guest that a VMX file describes; ``path`` says where it lies, it is not opened."""
     vmx, found = vmx_syntax.parse(data, str(path))
     _refuse_encrypted(vmx)
+    _refuse_snapshots(vmx)
     warnings = list(found)
     vcpus = _positive(vmx, "numvcpus", 1)
     disks, removables = drives(vmx, path.parent, warnings)
@@ -66,7 +69,11 @@ def parse(data: bytes, path: Path) -> Machine:
         nics=nics(vmx, warnings),
         display=_display(vmx),
         sound=_sound(vmx, warnings),
-        warnings=(*warnings, *_left_behind(vmx)),
+        description=_description(vmx),
+        os=vmx.text("guestOS"),
+        tpm=vmx.flag("vtpm.present") is True,
+        localtime=False if vmx.text("rtc.diffFromUTC") == "0" else None,
+        warnings=(*warnings, *notes(vmx)),
     )
 
 
@@ -80,6 +87,16 @@ def _refuse_encrypted(vmx: Dictionary) -> None:
         )
 
 
+def _refuse_snapshots(vmx: Dictionary) -> None:
+    """A .vmsd has the syntax of a VMX file, too."""
+    if {"snapshot.lastuid", "snapshot.numsnapshots"} <= vmx.values.keys():
+        raise SourceError(
+            "E-VMX-SYNTAX",
+            f"{vmx.where}: is the list of a guest's snapshots, not a VMX file",
+            hint="name the .vmx beside it",
+        )
+
+
 def _positive(vmx: Dictionary, key: str, default: int) -> int:
     number = vmx.number(key)
     if number is not None and not 0 < number < 1 << 40:
@@ -88,13 +105,19 @@ def _positive(vmx: Dictionary, key: str, default: int) -> int:
 
 
 def _name(vmx: Dictionary, path: Path, warnings: list[Finding]) -> str:
-    given = vmx.values.get("displayname")
+    given = vmx.text("displayName")
     if given is not None:
-        return given.strip()
+        return given
     made = name_from_file(path)
     message = f"{vmx.where}: no displayName is given, the file name makes it {made}"
     warnings.append(Finding("W-SOURCE-NAME", message))
     return made
+
+
+def _description(vmx: Dictionary) -> str | None:
+    """Return the annotation, in as far as XML can hold it."""
+    given = vmx.text("annotation")
+    return None if given is None else _NO_XML.sub(" ", given.replace("\r\n", "\n")).strip() or None
 
 
 def _topology(vmx: Dictionary, vcpus: int, warnings: list[Finding]) -> Topology | None:
@@ -161,18 +184,3 @@ def _sound(vmx: Dictionary, warnings: list[Finding]) -> str | None:
         message = f"{vmx.where}: unknown sound card {given!r}, the guest will have none"
         warnings.append(Finding("W-SOURCE-SOUND", message))
     return model
-
-
-def _left_behind(vmx: Dictionary) -> tuple[Finding, ...]:
-    """Name the devices that the target has nothing for; what else a VMX holds is VMware's own."""
-    kinds = ("serial", "parallel", "pciPassthru", "vtpm", "vusb")
-    left = [
-        device
-        for kind in kinds
-        for device in (*vmx.numbers_of(kind.lower()), kind)
-        if vmx.flag(f"{device}.present")
-    ]
-    if not left:
-        return ()
-    message = f"{vmx.where}: not carried over: {', '.join(left)}"
-    return (Finding("W-SOURCE-KEY", message, "add to the domain what the guest needs of this"),)

@@ -11,7 +11,7 @@ from v2v.model import Bus, Disk, DiskFormat, Network, NetworkKind, Nic, Removabl
 from v2v.sources.identity import image_path, local_path, mac_address
 from v2v.sources.vmx_syntax import Dictionary
 
-_BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
+BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
 """In the order in which disks are counted."""
 
 _DISK = re.compile("disk|rdm")  # disk, scsi-hardDisk, ata-hardDisk, rawDisk, scsi-passthru-rdm
@@ -30,7 +30,7 @@ def drives(
     """Return the disks (SCSI, NVMe, SATA, IDE, each by number) and the removable drives."""
     disks: list[Disk] = []
     removables: list[Removable] = []
-    for kind, bus in _BUSES.items():
+    for kind, bus in BUSES.items():
         for device in _present(vmx, kind, warnings):
             what = _device_type(vmx, device, kind)
             if _CDROM.search(what):
@@ -122,6 +122,7 @@ def nics(vmx: Dictionary, warnings: list[Finding]) -> tuple[Nic, ...]:
             _model(vmx, nic),
             _network(vmx, nic),
             pci_slot(vmx.number(f"{nic}.pciSlotNumber")),
+            connected=vmx.flag(f"{nic}.startConnected") is not False,
         )
         for nic in vmx.numbers_of("ethernet")
         if not is_absent(vmx, nic)
@@ -158,12 +159,12 @@ def pci_slot(slot: int | None) -> int | None:
 
 
 def _network(vmx: Dictionary, nic: str) -> Network:
-    """Return the port group's name; a distributed switch has only its port group's key.
+    """Return the port group's name; switches of vCenter and NSX have only their networks' keys.
 
     On a workstation, custom networks have the name of their vmnet and others none at all.
     """
     bridged = (vmx.text(f"{nic}.connectionType") or "").lower() == "bridged"
     kind = NetworkKind.bridge if bridged else NetworkKind.network
-    keys = ("networkName", "dvs.portgroupId", "vnet")
+    keys = ("networkName", "dvs.portgroupId", "opaqueNetwork.id", "vnet")
     given = next(filter(None, (vmx.text(f"{nic}.{key}") for key in keys)), nic)
     return Network(kind, given.removeprefix("/dev/"))

@@ -22,7 +22,7 @@ _ESCAPES = re.compile(r"(?:\|[0-9a-fA-F]{2})+")
 _ENCODING = re.compile(rb"^\s*\.?encoding\s*=\s*\"?([\w.:-]+)", re.IGNORECASE | re.MULTILINE)
 _WINDOWS_CODE_PAGE = re.compile(r"(?:windows|ms)-?(874|932|936|949|950)", re.IGNORECASE)
 _ENCODINGS = re.compile(
-    r"utf-8|ascii|iso8859-\d+|cp\d{3,4}|shift_jis|gbk|gb2312|gb18030|big5|euc_jp|euc_kr|koi8-r"
+    r"utf-8|ascii|iso8859-\d+|cp\d{3,4}|shift_jis|gbk|gb2312|gb18030|big5|big5hkscs|euc_jp|euc_kr|koi8-r"
 )
 _TRUE = frozenset(("true", "yes", "on", "1", "t", "y"))
 _FALSE = frozenset(("false", "no", "off", "0", "f", "n"))

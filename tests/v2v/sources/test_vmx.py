@@ -148,7 +148,6 @@ def test_a_missing_display_name_comes_from_the_file() -> None:
 
 def test_names_are_only_stripped() -> None:
     assert machine('displayName = " a/|0A-b "').name == "a/\n-b"
-    assert machine('displayName = ""').name == ""
 
 
 def test_memory_and_vcpus_have_the_defaults_of_vmware() -> None:
@@ -329,7 +328,11 @@ def test_sound_cards(text: str, sound: str | None) -> None:
         ('scsi0:0.fileName = "x"\nscsi0:0.deviceType = "scsi-passthru"', "W-VMX-DEVICE"),
         ('scsi0:0.fileName = "C:|5Cx.vmdk"', "W-SOURCE-PATH"),
         ('serial0.present = "TRUE"', "W-SOURCE-KEY"),
-        ('vtpm.present = "TRUE"', "W-SOURCE-KEY"),
+        ('vtpm.present = "TRUE"', "W-SOURCE-TPM"),
+        ('checkpoint.vmState = "web.vmss"', "W-VMX-SUSPENDED"),
+        ('scsi0:0.fileName = "x"\nscsi0:0.sharing = "multi-writer"', "W-VMX-SHARED-DISK"),
+        ('scsi0:0.fileName = "x"\nscsi0.sharedBus = "virtual"', "W-VMX-SHARED-DISK"),
+        ('scsi0:0.fileName = "x"\nscsi0:0.mode = "nonpersistent"', "W-VMX-NONPERSISTENT"),
     ],
 )
 def test_what_cannot_be_carried_is_warned_of(text: str, code: str) -> None:
@@ -343,7 +346,10 @@ def test_any_bytes_are_a_machine_or_refused(data: bytes) -> None:
 
 _KEYS = """scsi0:0.fileName scsi0.present ethernet0.address memSize numvcpus .encoding
     cpuid.coresPerSocket ide1:1.deviceType vm.genid vm.genidX ethernet0.vnet floppy0.present
-    RemoteDisplay.vnc.port RemoteDisplay.vnc.enabled uuid.bios scsi99:99.present firmware"""
+    RemoteDisplay.vnc.port RemoteDisplay.vnc.enabled uuid.bios scsi99:99.present firmware
+    annotation guestOS bios.bootOrder svga.numDisplays checkpoint.vmState usb:1.present
+    serial0.present scsi0.sharedBus scsi0:0.mode scsi0:0.present ethernet0.startConnected
+    rtc.diffFromUTC guestinfo.a displayName vtpm.present"""
 _VALUES = st.text(max_size=12) | st.integers().map(str) | st.sampled_from(["TRUE", "FALSE"])
 
 
