@@ -20,6 +20,7 @@ about = "a VMX file, a VMware guest"
 
 _MIB = 1024 * 1024
 _DEFAULT_MEMORY = 32  # MiB, VMware's own default
+_MOST_MEMORY, _MOST_VCPUS = 1 << 28, 1 << 14  # MiB; VMware ends at 24 TB and 960
 _EVIDENCE = re.compile(
     r"""^[ \t]*(?:\.encoding|config\.version|virtualHW\.version|displayName|guestOS|memSize|numvcpus
         |(?:scsi|sata|ide|nvme)\d+(?::\d+)?\.\w+|ethernet\d+\.\w+)[ \t]*=""",
@@ -50,13 +51,13 @@ def parse(data: bytes, path: Path) -> Machine:
     _refuse_encrypted(vmx)
     _refuse_snapshots(vmx)
     warnings = list(found)
-    vcpus = _positive(vmx, "numvcpus", 1)
+    vcpus = _positive(vmx, "numvcpus", 1, _MOST_VCPUS)
     disks, removables = drives(vmx, path.parent, warnings)
     return Machine(
         kind=name,
         hypervisor=Hypervisor.vmware,
         name=_name(vmx, path, warnings),
-        memory_bytes=_positive(vmx, "memSize", _DEFAULT_MEMORY) * _MIB,
+        memory_bytes=_positive(vmx, "memSize", _DEFAULT_MEMORY, _MOST_MEMORY) * _MIB,
         vcpus=vcpus,
         disks=disks,
         folder=path.parent,
@@ -97,9 +98,9 @@ def _refuse_snapshots(vmx: Dictionary) -> None:
         )
 
 
-def _positive(vmx: Dictionary, key: str, default: int) -> int:
+def _positive(vmx: Dictionary, key: str, default: int, most: int) -> int:
     number = vmx.number(key)
-    if number is not None and not 0 < number < 1 << 40:
+    if number is not None and not 0 < number <= most:
         vmx.refuse(key, f"{number} makes no sense")
     return default if number is None else number
 

@@ -14,6 +14,7 @@ from v2v.sources.vmx_syntax import Dictionary
 BUSES = {"scsi": Bus.scsi, "nvme": Bus.nvme, "sata": Bus.sata, "ide": Bus.ide}
 """In the order in which disks are counted."""
 
+_MOST_DISKS = 1000  # ESXi ends at 256 on each kind of controllers
 _DISK = re.compile("disk|rdm")  # disk, scsi-hardDisk, ata-hardDisk, rawDisk, scsi-passthru-rdm
 _IN_DATASTORE = re.compile(r"\[([^\]]+)\] *(.+)")
 _CDROM = re.compile("cdrom")  # cdrom-image, cdrom-raw, atapi-cdrom
@@ -40,6 +41,8 @@ def drives(
             else:
                 message = f"{vmx.where}: {device} is a {what}, which is not carried over"
                 warnings.append(Finding("W-VMX-DEVICE", message))
+    if len(disks) > _MOST_DISKS:
+        raise SourceError("E-VMX-VALUE", f"{vmx.where}: {len(disks):,} disks make no sense")
     removables += (
         Removable(RemovableKind.floppy, Bus.fdc, int(floppy.removeprefix("floppy")))
         for floppy in vmx.numbers_of("floppy")

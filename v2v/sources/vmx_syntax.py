@@ -24,6 +24,7 @@ _WINDOWS_CODE_PAGE = re.compile(r"(?:windows|ms)-?(874|932|936|949|950)", re.IGN
 _ENCODINGS = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp\d{3,4}|shift_jis|gbk|gb2312|gb18030|big5|big5hkscs|euc_jp|euc_kr|koi8-r"
 )
+_TOLD = 20  # odd lines, each by itself
 _TRUE = frozenset(("true", "yes", "on", "1", "t", "y"))
 _FALSE = frozenset(("false", "no", "off", "0", "f", "n"))
 
@@ -75,6 +76,7 @@ def parse(data: bytes, where: str) -> tuple[Dictionary, tuple[Finding, ...]]:
     encoding, warnings = _encoding(data, where)
     text = _decoded(data, encoding, where, warnings)
     values: dict[str, str] = {}
+    odd: list[Finding] = []
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -82,17 +84,20 @@ def parse(data: bytes, where: str) -> tuple[Dictionary, tuple[Finding, ...]]:
         pair = _LINE.fullmatch(_COMMENT.sub(r"\1", line))
         if pair is None:
             message = f"{where}: line {number} is not key = value: {line[:60]!r}"
-            warnings.append(Finding("W-VMX-LINE", message))
+            odd.append(Finding("W-VMX-LINE", message))
             continue
         key = pair["key"].lower()
         if key in values:
             message = f"{where}: line {number}: {pair['key']} is given twice, the first one counts"
-            warnings.append(Finding("W-SOURCE-DUPLICATE", message))
+            odd.append(Finding("W-SOURCE-DUPLICATE", message))
             continue
         values[key] = _unescaped(pair["quoted"] or pair["bare"] or "", encoding)
     if not values:
         raise SourceError("E-VMX-SYNTAX", f"{where}: not a VMX file: no line is key = value")
-    return Dictionary(where, values), tuple(warnings)
+    if len(odd) > _TOLD:
+        message = f"{where}: {len(odd) - _TOLD:,} more lines are odd in the same ways"
+        odd[_TOLD:] = [Finding("W-VMX-LINE", message)]
+    return Dictionary(where, values), (*warnings, *odd)
 
 
 def _refuse_other_files(data: bytes, where: str) -> None:
