@@ -219,8 +219,8 @@ def test_an_old_esx_sparse_extent_is_read(tmp_path: Path) -> None:
         (512 + 24, 1, "its journal is to be replayed"),
         (64 * 512, 1, "grain directory with the entry 0x1"),
         (64 * 512, (1 << 60) + 99, "a table of its header reaches to byte"),
-        (128 * 512, 4 << 60, "grain table with the entry 0x4000000000000000"),
-        (128 * 512, (3 << 60) + 1, "the guest's data reaches to byte"),
+        (65 * 512, 4 << 60, "grain table with the entry 0x4000000000000000"),
+        (65 * 512, (3 << 60) + 1, "the guest's data reaches to byte"),
     ],
 )
 def test_a_damaged_sesparse_extent_is_an_error(
