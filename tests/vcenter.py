@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import ssl
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,14 @@ class Vcenter:
     certificate: Path
     password: Path
     datastores: dict[str, Path]
+
+    def fails(self, what: str, kind: str, count: int) -> None:
+        """Make the next requests of a kind fail: see fixtures/vcsim/main.go."""
+        trusted = ssl.create_default_context(cafile=self.certificate)
+        request = urllib.request.Request(
+            f"https://{self.authority}/faults", f"{what} {kind} {count}".encode()
+        )
+        urllib.request.urlopen(request, context=trusted, timeout=30).close()
 
 
 def program() -> Path:

@@ -12,6 +12,12 @@ from pathlib import Path
 
 from v2v.errors import ConfigError
 
+TRANSPORTS = ("https", "nfc", "vddk")
+# As virt-v2v spells them, but for vddk-file.
+_VDDK = (
+    "compression", "config", "cookie", "libdir", "nfchostport", "port", "snapshot", "thumbprint",
+    "transports",
+)  # fmt: skip
 _SHA256 = re.compile(r"(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 
 
@@ -24,11 +30,16 @@ class Access:
     cacert: Path | None = None  # the certificate of a host, or of who signed it
     thumbprint: str | None = None  # its SHA-256 in hex
     password_file: Path | None = None  # None: the terminal is asked
+    transport: str | None = None  # of TRANSPORTS: how disks come from vCenter or ESXi
+    vddk: tuple[tuple[str, str], ...] = ()  # settings for VMware's library
+    vddk_files: tuple[str, ...] = ()  # the disks, in place of what the API says
 
 
-def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
-    """Return what -io KEY=VALUE options say. Raises ConfigError."""
-    access = Access(password_file=password_file)
+def parse_access(
+    options: Iterable[str], password_file: Path | None, transport: str | None = None
+) -> Access:
+    """Return what -it TRANSPORT and -io KEY=VALUE options say. Raises ConfigError."""
+    access = Access(password_file=password_file, transport=transport)
     for option in options:
         key, _, value = option.partition("=")
         if key == "ssh-config" and value:
@@ -39,12 +50,19 @@ def parse_access(options: Iterable[str], password_file: Path | None) -> Access:
             access = replace(access, cacert=Path(value).absolute())
         elif key == "thumbprint" and _SHA256.fullmatch(value):
             access = replace(access, thumbprint=value)
+        elif key == "vddk-file" and value:
+            access = replace(access, vddk_files=(*access.vddk_files, value))
+        elif key.startswith("vddk-") and key.removeprefix("vddk-") in _VDDK and value:
+            access = replace(access, vddk=(*access.vddk, (key.removeprefix("vddk-"), value)))
         else:
             raise ConfigError(
                 "E-USAGE",
                 f"-io {option}: there is no such option",
-                hint="-io ssh-config=FILE, xen-configs=/DIR, cacert=FILE or thumbprint=SHA256",
+                hint="-io ssh-config=FILE, xen-configs=/DIR, cacert=FILE, thumbprint=SHA256,"
+                f" vddk-file=PATH or vddk-{{{','.join(_VDDK)}}}=VALUE",
             )
+    if (access.vddk or access.vddk_files) and transport != "vddk":
+        raise ConfigError("E-USAGE", "-io vddk-...: is for -it vddk alone")
     return access
 
 

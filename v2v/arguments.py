@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
+from v2v.access import TRANSPORTS
 from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
 from v2v.version import VERSION
 
@@ -119,7 +120,7 @@ def _add_source(verb: Group) -> None:
     _add_access(verb)
     verb.add_argument(
         "--allow-running", action="store_true",
-        help="read the disks of a running guest, from LVM snapshots where there can be any",
+        help="read the disks of a running guest, from snapshots where there can be any",
     )  # fmt: skip
     verb.add_argument(
         "-i", "--input", choices=SOURCE_KINDS, help="kind of the source (default: from its content)"
@@ -145,7 +146,12 @@ def _add_access(verb: Group) -> None:
     verb.add_argument(
         "-io", "--input-option", action="append", default=[], metavar="KEY=VALUE",
         help="how the source's host is reached: ssh-config=FILE, xen-configs=DIR,"
-        " cacert=FILE, thumbprint=SHA256",
+        " cacert=FILE, thumbprint=SHA256, vddk-libdir=DIR, ...",
+    )  # fmt: skip
+    verb.add_argument(
+        "-it", "--input-transport", choices=TRANSPORTS,
+        help="how disks come from vCenter or ESXi: read over https (default), exported by nfc,"
+        " or by VMware's library, vddk",
     )  # fmt: skip
     verb.add_argument(
         "-ip", "--input-password-file", type=Path, metavar="FILE",

@@ -203,7 +203,8 @@ def _list(args: argparse.Namespace) -> int:
     from v2v.sources import listed
 
     found, findings = listed(
-        args.address, parse_access(args.input_option, args.input_password_file)
+        args.address,
+        parse_access(args.input_option, args.input_password_file, args.input_transport),
     )
     for finding in findings:
         sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")

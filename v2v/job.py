@@ -17,8 +17,7 @@ from v2v.disks.image_writer import written
 from v2v.disks.opening import open_image
 from v2v.disks.scratch import scratch
 from v2v.disks.space import estimate
-from v2v.disks.xva_stream import XvaStream
-from v2v.errors import ConfigError, Finding, SourceError, TargetError
+from v2v.errors import BlockedError, ConfigError, Finding, SourceError, TargetError
 from v2v.hosts.remote_file import fetched
 from v2v.model import Allocation, BootMethod, Disk, DiskFormat, Machine, TargetDisk
 from v2v.networks import map_nics, unused_macs
@@ -26,7 +25,7 @@ from v2v.observer import Progress
 from v2v.options import Options
 from v2v.partitioning import arrange
 from v2v.path_maps import mapped
-from v2v.sources import described, read, streamed
+from v2v.sources import Stream, described, read, streamed
 from v2v.stillness import held, looked_at, refused
 from v2v.targets import Target, open_target
 
@@ -66,7 +65,7 @@ def parts_of(source: Source) -> tuple[str | Path, ...]:
 
 
 def read_source(
-    source: Source, options: Options, found: Findings, stream: XvaStream | None = None
+    source: Source, options: Options, found: Findings, stream: Stream | None = None
 ) -> Machine:
     """Return the source's machine, its NICs plugged in as the user wants. Raises V2VError."""
     given = parts_of(source)
@@ -92,7 +91,7 @@ def prepared(
     """
     with ExitStack() as opened:
         stream = opened.enter_context(
-            streamed(parts_of(source), options.input_kind, options.access)
+            streamed(parts_of(source), options.input_kind, options.access, found.warn)
         )
         machine = read_source(source, options, found, stream)
         found.progress.stage("disks", "Checking the disks and the target")
@@ -117,7 +116,7 @@ def prepared(
 
 
 def _unpacked(
-    stream: XvaStream, machine: Machine, options: Options, opened: ExitStack, *, changes: bool
+    stream: Stream, machine: Machine, options: Options, opened: ExitStack, *, changes: bool
 ) -> tuple[Image, ...]:
     """Write the disks of a stream where the result is to be, and as what it is to be.
 
@@ -129,6 +128,8 @@ def _unpacked(
             f"{stream.where}: passes by once, and a report looks into the disks",
             hint="--source-only reads its description alone; or save it to a file first",
         )
+    if machine.running and not options.allow_running:
+        raise BlockedError([refused(machine)])
     members = {disk.member for disk in machine.disks}
     if not members:
         raise SourceError("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
@@ -183,7 +184,7 @@ def _held(
     if not snapshots:
         found.warn(looked_at(machine))
         return machine.disks
-    disks, findings = opened.enter_context(held(machine))
+    disks, findings = opened.enter_context(held(machine, found.warn))
     found.warn(*findings)
     return disks
 

@@ -156,6 +156,7 @@ class Disk:
     controller: Bus | None = None
     device: str | None = None  # the name the guest knew it by, such as xvda, xvda1 or sdb
     virtual_bytes: int | None = None
+    parents: tuple[str, ...] = ()  # what ``path`` is a snapshot of, the nearest first, if told
     member: str | None = None  # which of the disks in the archive ``path``
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
     host: Remote | None = None  # where ``path`` is; None: on this host

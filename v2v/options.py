@@ -61,7 +61,7 @@ def chosen(args: argparse.Namespace) -> Options:
         input_format=args.input_format,
         system=args.system,
         path_maps=parse_maps(args.map_path),
-        access=parse_access(args.input_option, args.input_password_file),
+        access=parse_access(args.input_option, args.input_password_file, args.input_transport),
         allow_running=args.allow_running,
         trust_image=args.trust_image,
         root=args.root,

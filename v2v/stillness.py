@@ -4,23 +4,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from v2v.datastore import Datastore
 from v2v.errors import Finding, SourceError
 from v2v.hosts.lvm import snapshot
 from v2v.hosts.ssh import connected
+from v2v.hosts.vsphere_snapshot import Snapshot
+from v2v.hosts.vsphere_snapshot import snapshot as snapshot_of
 from v2v.model import Disk, Hypervisor, Machine
+from v2v.sources.vsphere import describe
 
-_LOCKED_WAY = "shut it down, or clone it and take the clone"
 _FAILED_WAY = "shut it down; or copy it as if its power had failed"
 
 
 def refused(machine: Machine) -> Finding:
     """Return the blocker for a guest that is running."""
     if any(disk.datastore is not None for disk in machine.disks):
-        hint = _LOCKED_WAY
+        hint = (
+            "shut it down; or copy it from a snapshot that is taken for the time: --allow-running"
+        )
     elif machine.hypervisor is Hypervisor.vmware:
         hint = f"{_FAILED_WAY}, if its host lets its files be read: --allow-running"
     else:
@@ -33,18 +38,21 @@ def refused(machine: Machine) -> Finding:
 
 
 @contextmanager
-def held(machine: Machine) -> Iterator[tuple[tuple[Disk, ...], tuple[Finding, ...]]]:
+def held(
+    machine: Machine, warn: Callable[[Finding], None]
+) -> Iterator[tuple[tuple[Disk, ...], tuple[Finding, ...]]]:
     """Hold the disks of a running guest still for as long as the block lasts; yield them.
 
-    A logical volume is replaced by a snapshot of it. What cannot be held is in the findings.
+    A logical volume is replaced by a snapshot of it, a disk of vSphere by what it was when a
+    snapshot of the guest was taken. What cannot be held is in the findings; ``warn`` hears of what
+    cannot be removed.
     Raises SourceError, CommandError.
     """
-    if any(disk.datastore is not None for disk in machine.disks):
-        raise SourceError(
-            "E-RUNNING",
-            f"{machine.name}: the guest is running, and its host keeps its disks locked",
-            hint=_LOCKED_WAY,
-        )
+    store = next((disk.datastore for disk in machine.disks if disk.datastore is not None), None)
+    if store is not None:
+        with snapshot_of(store.login, store.guest, warn) as taken:
+            yield _frozen(machine, taken, store), taken.findings
+        return
     with ExitStack() as stack:
         hosts = {disk.host for disk in machine.disks if disk.host is not None}
         open_hosts = {host: stack.enter_context(connected(host)) for host in hosts}
@@ -60,6 +68,19 @@ def held(machine: Machine) -> Iterator[tuple[tuple[Disk, ...], tuple[Finding, ..
         found = [(disk, still(disk)) for disk in machine.disks]
         findings = tuple(_moving(disk) for disk, snapped in found if snapped is None)
         yield tuple(snapped or disk for disk, snapped in found), findings
+
+
+def _frozen(machine: Machine, taken: Snapshot, store: Datastore) -> tuple[Disk, ...]:
+    """Return the disks of a snapshot, which are the guest's own."""
+    store = replace(store, snapshot=taken.reference._moId)
+    frozen = describe(taken.config, store.login.host, {}, store, running=False).machine.disks
+    if [disk.member for disk in frozen] != [disk.member for disk in machine.disks]:
+        raise SourceError(
+            "E-VSPHERE-SNAPSHOT",
+            f"{machine.name}: the snapshot has other disks than the guest",
+            hint="shut the guest down",
+        )
+    return frozen
 
 
 def _moving(disk: Disk) -> Finding:

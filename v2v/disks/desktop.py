@@ -4,38 +4,76 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
-from v2v.disks.imagefile import SECTOR, Header, ImageFile
+from v2v.disks.imagefile import SECTOR, Header, ImageFile, Reference, Role
+from v2v.model import DiskFormat
 
 VDI_MAGIC = b"\x7f\x10\xda\xbe"  # at byte 64
 VDI_MAGIC_AT = 64
 PARALLELS_MAGIC = (b"WithoutFreeSpace", b"WithouFreSpacExt")
 
-_DYNAMIC, _STATIC = 1, 2
-_UNUSED = 0xFFFFFFFE  # and the value above it
+VDI_ABSENT = 0xFFFFFFFF  # a block that the file does not have
+VDI_ZEROS = 0xFFFFFFFE
+_DYNAMIC, _STATIC, _DIFFERENCING = 1, 2, 4
 _MAX_ENTRIES = 1 << 26
 _NO_UUID = bytes(16)
 
 
-def read_vdi(file: ImageFile) -> Header:
-    """Return what a VDI header says. Raises SourceError if it is damaged or has a parent."""
+@dataclass(frozen=True, slots=True)
+class VdiLayout:
+    """How a VDI is laid out, and whose snapshot it is; identifiers are UUIDs as they stand."""
+
+    virtual_bytes: int
+    table_at: int
+    data_at: int
+    block_bytes: int
+    blocks: int  # in the disk
+    id: str
+    version: str  # changes with the content
+    parent: str | None
+    parent_version: str | None
+
+
+def read_vdi_layout(file: ImageFile) -> VdiLayout:
+    """Return what a VDI header says. Raises SourceError."""
     head = file.read(0, 472)
     (kind,) = struct.unpack("<I", head[76:80])
     map_at, data_at = struct.unpack("<II", head[340:348])
     size, block, _, blocks = struct.unpack("<QIII", head[368:388])
+    own, version, parent, parent_version = (head[at : at + 16] for at in range(392, 456, 16))
     size = file.virtual(size)
-    if kind not in (_DYNAMIC, _STATIC) or head[424:456] != _NO_UUID * 2:
+    if kind not in (_DYNAMIC, _STATIC, _DIFFERENCING):
         raise file.malformed(
-            "is a differencing disk (a snapshot) or of a type that QEMU cannot read",
+            f"is a VDI of the type {kind}, which cannot be read",
             hint="clone the disk in VirtualBox: VBoxManage clonemedium",
         )
+    if (parent == _NO_UUID) if kind == _DIFFERENCING else (parent + parent_version).strip(b"\0"):
+        raise file.malformed("is a differencing disk that does not name its parent, or the reverse")
     if block != 1 << 20 or blocks * block < size:
         raise file.malformed(f"a VDI with {blocks:,} blocks of {block:,} bytes is not credible")
-    for words in file.table(map_at, -(-size // block), "I", "little"):
-        last = max((word for word in words if word < _UNUSED), default=-1)
+    return VdiLayout(
+        size, map_at, data_at, block, -(-size // block), own.hex(), version.hex(),
+        None if parent == _NO_UUID else parent.hex(),
+        None if parent_version == _NO_UUID else parent_version.hex(),
+    )  # fmt: skip
+
+
+def read_vdi(file: ImageFile) -> Header:
+    """Return what a VDI says of itself and its parent. Raises SourceError if it is damaged."""
+    layout = read_vdi_layout(file)
+    for words in file.table(layout.table_at, layout.blocks, "I", "little"):
+        last = max((word for word in words if word < VDI_ZEROS), default=-1)
         if last >= 0:
-            file.require(data_at + last * block, block, "the guest's data")
-    return Header(size)
+            end = layout.data_at + last * layout.block_bytes
+            file.require(end, layout.block_bytes, "the guest's data")
+    if layout.parent is None:
+        return Header(layout.virtual_bytes, cid=layout.version)
+    # The parent is named by its identifier alone; where it is, VirtualBox has in its settings.
+    parent = Reference(
+        Role.backing, layout.parent, DiskFormat.vdi, cid=layout.parent_version, by_id=True
+    )
+    return Header(layout.virtual_bytes, (parent,), cid=layout.version)
 
 
 def read_parallels(file: ImageFile) -> Header:

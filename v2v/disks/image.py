@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from v2v.disks import desktop, qcow, vhd, vmdk
+from v2v.disks import desktop, qcow, vhd, vhdx, vmdk
 from v2v.disks.imagefile import LOCAL, Header, ImageFile, Place, Reference, Role
+from v2v.disks.parents import named_parent, parent_beside
 from v2v.disks.vmdk_grains import ESX_SPARSE_MAGIC, SPARSE_MAGIC
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
@@ -22,7 +23,7 @@ from v2v.model import Disk, DiskFormat
 _MAX_DEPTH = 200  # of a backing chain; VMware ends at 32 snapshots
 # What these are shows only to their readers: a text without its usual first line, a footer.
 _LOOSE = (DiskFormat.vpc, DiskFormat.vmdk)
-_MOVED = (DiskFormat.vmdk, DiskFormat.vpc)
+_MOVED = (DiskFormat.vmdk, DiskFormat.vpc, DiskFormat.vhdx)
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -78,7 +79,7 @@ _READERS: dict[DiskFormat, Callable[[ImageFile], Header]] = {
     DiskFormat.qed: qcow.read_qed,
     DiskFormat.vmdk: vmdk.read_vmdk,
     DiskFormat.vpc: vhd.read_vhd,
-    DiskFormat.vhdx: vhd.read_vhdx,
+    DiskFormat.vhdx: vhdx.read_vhdx,
     DiskFormat.vdi: desktop.read_vdi,
     DiskFormat.parallels: desktop.read_parallels,
 }
@@ -93,7 +94,8 @@ def inspect_image(disk: Disk, folder: Path, *, trust: bool, place: Place = LOCAL
     """
     path = (folder / disk.path).absolute()
     fence = None if trust else _Fence(place, place.real(folder), place.real(path.parent))
-    return _Inspection(fence, place).image(path, disk.format, top=True)
+    parents = tuple(folder / parent for parent in disk.parents)
+    return _Inspection(fence, place, parents).image(path, disk.format, top=True)
 
 
 def detect(file: ImageFile) -> DiskFormat:
@@ -103,7 +105,7 @@ def detect(file: ImageFile) -> DiskFormat:
         return DiskFormat.qcow if head[4:8] == b"\0\0\0\1" else DiskFormat.qcow2
     if head.startswith((SPARSE_MAGIC, ESX_SPARSE_MAGIC, vmdk.TEXT_MAGIC)):
         return DiskFormat.vmdk
-    if head.startswith(vhd.VHDX_MAGIC):
+    if head.startswith(vhdx.VHDX_MAGIC):
         return DiskFormat.vhdx
     if head.startswith(qcow.QED_MAGIC):
         return DiskFormat.qed
@@ -150,9 +152,10 @@ class _Fence:
 class _Inspection:
     """One walk down a disk's backing chain."""
 
-    def __init__(self, fence: _Fence | None, place: Place) -> None:
+    def __init__(self, fence: _Fence | None, place: Place, parents: tuple[Path, ...]) -> None:
         self._fence = fence  # None: the image is trusted
         self._place = place
+        self._parents = parents  # what the configuration says to be below the image
         self._seen: set[Path] = set()
 
     def image(self, path: Path, format: DiskFormat | None, *, top: bool = False) -> Image:
@@ -205,8 +208,14 @@ class _Inspection:
         """Return the file that a header names; None for a remote one, which the user trusts."""
         if "\0" in reference.name:
             raise _escapes(image, reference, "is no file name")
+        if reference.role is Role.backing:
+            named = named_parent(self._place, reference, self._parents)
+            if named is not None:
+                return named
         path = image.parent / reference.name
-        if reference.role is Role.backing and reference.format in _MOVED:
+        if reference.by_id:
+            path = parent_beside(self._place, image, reference.name)
+        elif reference.role is Role.backing and reference.format in _MOVED:
             # Absolute names of the old host are left in snapshots that were moved.
             path = (
                 path

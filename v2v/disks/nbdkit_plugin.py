@@ -26,7 +26,7 @@ _held = ExitStack()
 
 
 def config(key: str, value: str) -> None:
-    """Take file= (a chain= from its top), disk= of an XVA, host=, login=, size= and path=."""
+    """Take file= (a chain= from its top), disk= of an XVA, host=, login=, url=, size=, path=."""
     if key == "file":
         _files.append(Path(value))
     else:
@@ -43,28 +43,35 @@ def thread_model() -> int:
 
 def get_ready() -> None:
     """Read the headers, once; what is wrong with them ends the server before it serves."""
-    from v2v.disks.imagefile import LOCAL
+    from v2v.disks.chain import ChainBlocks
+    from v2v.disks.datastore import DatastorePlace
+    from v2v.disks.imagefile import LOCAL, Place
+    from v2v.disks.layers import LAYERS
     from v2v.disks.remote import remote_place
-    from v2v.disks.vhd_chain import VhdBlocks
     from v2v.disks.vmdk_chain import VmdkBlocks
     from v2v.disks.xva import XvaBlocks
     from v2v.hosts.https_file import HttpsFile, login_of
     from v2v.hosts.remote_file import RemoteBlocks
     from v2v.model import Remote
 
-    if "login" in _told:
+    if "url" in _told:
         file = HttpsFile(login_of(Path(_told["login"])), _told["url"])
         _opened.append(RemoteBlocks(_held.enter_context(closing(file))))
         return
     if "disk" in _told:
         _opened.append(XvaBlocks(_files[0], _told["disk"]))
         return
-    host = Remote(**json.loads(_told["host"])) if "host" in _told else None
-    place = LOCAL if host is None else _held.enter_context(remote_place(host))
-    if _told.get("chain") == "vpc":
-        _opened.append(VhdBlocks(_files, place, _held))
-    elif _told.get("chain") == "vmdk":
+    place: Place = LOCAL
+    if "host" in _told:
+        place = _held.enter_context(remote_place(Remote(**json.loads(_told["host"]))))
+    elif "login" in _told:
+        place = DatastorePlace(login_of(Path(_told["login"])), _told["datacenter"])
+    chain = _told.get("chain")
+    if chain == "vmdk":
         _opened.append(VmdkBlocks(_files, place, _held))
+    elif chain is not None:
+        files = [_held.enter_context(place.open(file, devices=True)) for file in _files]
+        _opened.append(ChainBlocks([LAYERS[chain](file) for file in files]))
     else:
         _opened.append(RemoteBlocks(_held.enter_context(place.open(_files[0], devices=True))))
 

@@ -10,18 +10,23 @@ from pathlib import Path
 from v2v.disks import xva
 from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
+from v2v.disks.layers import LAYERS
 from v2v.disks.packed_image import in_package
 from v2v.disks.remote import on_host
 from v2v.disks.serving import served
+from v2v.disks.vddk import by_vddk
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
+
+_NAMES = {DiskFormat.vpc: "VHD", DiskFormat.vhdx: "VHDX", DiskFormat.vdi: "VDI"}
 
 
 @contextmanager
 def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     """Open the image of a disk; see inspect_image, which tells what is checked and raised."""
     if disk.datastore is not None:
-        with in_datastore(disk, disk.datastore) as image:
+        way = in_datastore if disk.datastore.vddk is None else by_vddk
+        with way(disk, disk.datastore) as image:
             yield image
         return
     if disk.host is not None:
@@ -38,7 +43,7 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
             yield image
         return
     image = inspect_image(disk, folder, trust=trust)
-    if not any(link.format is DiskFormat.vpc and link.backing for link in image.chain()):
+    if not any(link.format in LAYERS and link.backing for link in image.chain()):
         yield image
         return
     with _differencing(image) as whole:
@@ -47,11 +52,12 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
 
 @contextmanager
 def _differencing(image: Image) -> Iterator[Image]:
-    """Serve a chain of VHDs as one disk. Raises SourceError where other formats are in it."""
+    """Serve a chain of VHDs, VHDXs or VDIs as one disk. Raises SourceError if it is mixed."""
     chain = tuple(image.chain())
-    if any(link.format is not DiskFormat.vpc for link in chain):
-        raise _unreadable(image.path, "its backing file is a differencing VHD")
-    words = (f"chain={DiskFormat.vpc}", *(f"file={link.path}" for link in chain))
+    if any(link.format is not image.format for link in chain):
+        below = next(link.format for link in chain if link.format in LAYERS and link.backing)
+        raise _unreadable(image.path, f"its backing file is a differencing {_NAMES[below]}")
+    words = (f"chain={image.format}", *(f"file={link.path}" for link in chain))
     used = sum(link.allocated_bytes for link in chain)
     with served(image.path, words, image.virtual_bytes, used, _unreadable) as whole:
         yield whole

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.imagefile import SECTOR, ImageFile
+from v2v.disks.layers import LAYERS
 from v2v.disks.serving import served
 from v2v.errors import SourceError
 from v2v.hosts.remote_file import remote_file
@@ -77,7 +78,8 @@ def on_host(disk: Disk, host: Remote, folder: Path, *, trust: bool) -> Iterator[
     chain = tuple(image.chain())
     words = (*(f"file={link.path}" for link in chain), f"host={json.dumps(asdict(host))}")
     used = sum(allocated for _, allocated in sizes)
-    if {link.format for link in chain} in ({DiskFormat.vmdk}, {DiskFormat.vpc}):
+    formats = {link.format for link in chain}
+    if len(formats) == 1 and formats <= {DiskFormat.vmdk, *LAYERS}:
         words = (f"chain={image.format}", *words)
         with served(where, words, image.virtual_bytes, used, _unreachable) as whole:
             yield replace(whole, wwid=image.wwid)
@@ -85,7 +87,8 @@ def on_host(disk: Disk, host: Remote, folder: Path, *, trust: bool) -> Iterator[
     if len(sizes) > 1:  # QEMU takes relative names in an image for those of files of this host
         raise SourceError(
             "E-DISK-REMOTE",
-            f"{where}: draws in other files, which are followed to another host for VMDK and VHD",
+            f"{where}: draws in other files, which are followed to another host for chains of"
+            " VMDK, VHD, VHDX or VDI",
             hint="copy all files of the disk here, and say where they are: --map-path FROM=TO;"
             " or merge its snapshots on the host",
         )

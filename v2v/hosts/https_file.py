@@ -11,8 +11,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import logging
 import ssl
 import threading
+import time
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
@@ -23,8 +25,19 @@ from v2v.datastore import Login
 from v2v.errors import SourceError
 from v2v.hosts import tls
 
-_PORT = 443
-_TRIES = 3  # hosts close connections that were idle
+log = logging.getLogger(__name__)
+
+_PORTS = {True: 443, False: 80}  # with TLS, without
+# Hosts close connections that were idle, and are away for a while when their services restart.
+_TRIES = 8
+_FIRST_TRIES = 3  # until it was there once
+_PAUSE = 0.2  # seconds before the second try; twice as long before each that follows, 25 s in all
+_BUSY = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 
 
 def url_of(path: str, datacenter: str) -> str:
@@ -57,22 +70,25 @@ class HttpsFile:
     """A file that any thread reads; each has a connection of its own meanwhile.
 
     The session's cookie goes with each request, as every login would open a new session, of which
-    a host has few. When it has expired, the account logs in again.
+    a host has few. When it has expired, the account logs in again. A host that is busy, or cuts the
+    connection, is asked again, a bounded number of times.
     """
 
     def __init__(self, login: Login, url: str) -> None:
         self.place = f"{login.host}:{unquote(url.partition('?')[0])}"
         self._login = login
         self._url = url
-        self._port = login.port or _PORT
+        self._port = login.port or _PORTS[login.tls]
         trust = tls.Trust(login.cacert, login.thumbprint)
-        self._context = tls.context(login.host, self._port, trust)
-        self._idle: SimpleQueue[http.client.HTTPSConnection] = SimpleQueue()
+        self._context = tls.context(login.host, self._port, trust) if login.tls else None
+        self._idle: SimpleQueue[http.client.HTTPConnection] = SimpleQueue()
         self._cookie = ""
+        self._tries = _FIRST_TRIES
         self._lock = threading.Lock()
         try:
             status, length, _ = self._asked("HEAD", {})
             self.size = self._checked(status, length)
+            self._tries = _TRIES
         except SourceError:
             self.close()
             raise
@@ -86,63 +102,91 @@ class HttpsFile:
         end = min(offset + length, self.size)
         if end <= offset:
             return b""
-        status, _, data = self._asked("GET", {"Range": f"bytes={offset}-{end - 1}"})
+        status, _, data = self._asked("GET", {"Range": f"bytes={offset}-{end - 1}"}, end - offset)
+        if status == HTTPStatus.OK:
+            raise self._broken("the host sends whole files only, no pieces (Range)")
         if status != HTTPStatus.PARTIAL_CONTENT or len(data) != end - offset:
             self._checked(status, 0)
             raise self._broken(f"{len(data)} bytes came of {end - offset} at {offset}")
         return data
 
-    def _asked(self, method: str, headers: dict[str, str]) -> tuple[int, int, bytes]:
+    def _asked(self, method: str, headers: dict[str, str], most: int = 0) -> tuple[int, int, bytes]:
         """Return status, length and content of an answer, after a login if one is asked for."""
-        status, length, data = self._tried(method, headers | self._session())
-        if status == HTTPStatus.UNAUTHORIZED:
+        status, length, data = self._tried(method, headers | self._session(), most)
+        if status == HTTPStatus.UNAUTHORIZED and self._login.user:
             pair = f"{self._login.user}:{self._login.password}".encode()
             basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
             with self._lock:
-                status, length, data = self._tried(method, headers | basic)
+                status, length, data = self._tried(method, headers | basic, most)
         return status, length, data
 
     def _session(self) -> dict[str, str]:
         return {"Cookie": self._cookie} if self._cookie else {}
 
-    def _tried(self, method: str, headers: dict[str, str]) -> tuple[int, int, bytes]:
-        for attempt in range(1, _TRIES + 1):
-            connection = self._connection()
+    def _tried(self, method: str, headers: dict[str, str], most: int) -> tuple[int, int, bytes]:
+        """Return an answer; the last one of a host that stays busy. Raises SourceError."""
+        for attempt in range(self._tries):
+            if attempt:
+                time.sleep(_PAUSE * 2 ** (attempt - 1))
+            last = attempt == self._tries - 1
             try:
-                connection.request(method, self._url, headers=headers)
-                answer = connection.getresponse()
-                data = answer.read()
+                status, length, data = self._once(method, headers, most)
             except ssl.SSLCertVerificationError as error:
                 raise tls.untrusted(self._login.host, error) from error
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                if attempt == _TRIES:
-                    raise self._broken(str(error)) from error
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if last:
+                    raise self._broken(str(error) or type(error).__name__) from error
+                log.debug("%s: %s, once more", self.place, error)
                 continue
-            cookie = answer.headers.get("Set-Cookie")
-            if cookie is not None:
-                self._cookie = cookie.partition(";")[0]
-            self._idle.put(connection)
-            return answer.status, int(answer.headers.get("Content-Length") or 0), data
-        raise AssertionError
+            if status not in _BUSY or last:
+                break
+        return status, length, data
 
-    def _connection(self) -> http.client.HTTPSConnection:
+    def _once(self, method: str, headers: dict[str, str], most: int) -> tuple[int, int, bytes]:
+        connection = self._connection()
+        try:
+            connection.request(method, self._url, headers=headers)
+            answer = connection.getresponse()
+            length = int(answer.headers.get("Content-Length") or 0)
+            # What is not a piece may be without end.
+            piece = answer.status == HTTPStatus.PARTIAL_CONTENT or method == "HEAD"
+            data = answer.read(most) if piece else b""
+            if piece and len(data) < min(most, length):
+                raise http.client.IncompleteRead(data, length - len(data))
+        except (OSError, http.client.HTTPException, ValueError):
+            connection.close()
+            raise
+        cookie = answer.headers.get("Set-Cookie")
+        if cookie is not None:
+            self._cookie = cookie.partition(";")[0]
+        if answer.isclosed():
+            self._idle.put(connection)
+        else:
+            connection.close()
+        return answer.status, length, data
+
+    def _connection(self) -> http.client.HTTPConnection:
         try:
             return self._idle.get_nowait()
         except Empty:
+            host, port = self._login.host, self._port
+            if self._context is None:
+                return http.client.HTTPConnection(host, port, timeout=tls.SECONDS)
             return http.client.HTTPSConnection(
-                self._login.host, self._port, timeout=tls.SECONDS, context=self._context
+                host, port, timeout=tls.SECONDS, context=self._context
             )
 
     def _checked(self, status: int, length: int) -> int:
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            who = repr(self._login.user) if self._login.user else "nobody without a login"
             raise SourceError(
-                "E-VSPHERE-LOGIN",
-                f"{self.place}: {self._login.user!r} may not read the datastore's files",
-                hint="its role needs Datastore: Browse datastore, Low level file operations",
+                "E-DISK-LOGIN",
+                f"{self.place}: {who} may not read it",
+                hint="the user is in the address, the password in -ip FILE; a role of vCenter needs"
+                " Datastore: Browse datastore, Low level file operations",
             )
         if status == HTTPStatus.NOT_FOUND:
-            raise SourceError("E-DISK-MISSING", f"{self.place}: no such file in the datastore")
+            raise SourceError("E-DISK-MISSING", f"{self.place}: no such file on the host")
         if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise self._broken(f"the host answers {status}")
         return length

@@ -8,6 +8,7 @@ It is checked against the system's authorities, a file with the host's own or it
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,25 @@ def context(host: str, port: int, trust: Trust) -> ssl.SSLContext:
     made.check_hostname = False
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return made
+
+
+def sha1_of(host: str, port: int, trust: Trust) -> str:
+    """Return the SHA-1 of a certificate that is trusted: VDDK knows a host by it.
+
+    Raises SourceError.
+    """
+    trusted = context(host, port, trust)
+    try:
+        with (
+            socket.create_connection((host, port), timeout=SECONDS) as plain,
+            trusted.wrap_socket(plain, server_hostname=host) as connection,
+        ):
+            der = connection.getpeercert(binary_form=True) or b""
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(host, error) from error
+    except OSError as error:
+        raise SourceError("E-TLS", f"{host}: {error}") from error
+    return hashlib.sha1(der).digest().hex(":").upper()
 
 
 def untrusted(host: str, error: ssl.SSLCertVerificationError) -> SourceError:

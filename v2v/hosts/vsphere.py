@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 from xml.parsers.expat import ExpatError
@@ -31,6 +32,10 @@ _GUEST = (
     "config.template",
 )  # fmt: skip
 _FAILURES = (OSError, http.client.HTTPException, vmodl.MethodFault, ExpatError)
+_TRIES = 6  # of a connection, while the host's services restart
+_PAUSE = 0.2  # seconds before the second try; twice as long before each that follows
+_BUSY = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.SERVICE_UNAVAILABLE)
+_POLL = 0.5  # seconds
 _PAGE = 200  # guests in an answer; a whole configuration has some 10 KiB
 
 
@@ -39,13 +44,15 @@ class Session:
 
     def __init__(self, login: Login, stub: SoapAdapter.SoapStubAdapter) -> None:
         self.host = login.host
+        self._login = login
         self._stub = stub
         with _refusals(self.host, "RetrieveServiceContent"):
             self._content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
 
-    def login(self, user: str, password: str) -> None:
+    def login(self) -> None:
+        user = self._login.user
         try:
-            self._content.sessionManager.Login(user, password, None)
+            self._content.sessionManager.Login(user, self._login.password, None)
         except (vim.fault.InvalidLogin, vim.fault.NoPermission) as error:
             raise SourceError(
                 "E-VSPHERE-LOGIN",
@@ -84,11 +91,59 @@ class Session:
             finally:
                 view.Destroy()
 
+    def guest(self, moref: str) -> Any:
+        """Return a guest by its managed object reference."""
+        return vim.VirtualMachine(moref, self._stub)
+
+    def snapshot(self, moref: str) -> Any:
+        """Return a snapshot by its managed object reference."""
+        return vim.vm.Snapshot(moref, self._stub)
+
+    @property
+    def cookie(self) -> str:
+        """The session's cookie, which stands for the login."""
+        return str(self._stub.cookie or "").partition(";")[0]
+
+    def call(self, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call a method of an object of the API. Raises SourceError."""
+        with _refusals(self.host, getattr(method, "__name__", "call")):
+            return method(*arguments, **named)
+
+    def finished(self, task: Any, seconds: float) -> Any:
+        """Wait for a task and return its result. Raises SourceError if it fails or takes longer."""
+        info = self.until(task, "info", lambda info: info.state in ("success", "error"), seconds)
+        if info.state == "error":
+            raise refused(self.host, str(info.descriptionId or "a task"), info.error)
+        return info.result
+
+    def until(self, reference: Any, path: str, done: Callable[[Any], bool], seconds: float) -> Any:
+        """Wait for a property to become what is wanted, and return it. Raises SourceError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = self.properties(reference, path).get(path)
+            if value is not None and done(value):
+                return value
+            if time.monotonic() > deadline:
+                fact = f"{path} is {value!r} after {seconds:.0f} s"
+                raise SourceError("E-VSPHERE", f"{self.host}: {reference._moId}: {fact}")
+            time.sleep(_POLL)
+
     def properties(self, reference: Any, *paths: str) -> Properties:
         """Return some properties of one object, those that are set."""
         with _refusals(self.host, "RetrievePropertiesEx"):
             found = self._collected([(reference, False, [])], {type(reference): paths})
         return found.get(reference, {})
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        """Return the answer to what changes nothing: asked again where that may help."""
+        for attempt in range(_TRIES - 1):
+            try:
+                return question()
+            except vim.fault.NotAuthenticated:  # the session has expired
+                self._content.sessionManager.Login(self._login.user, self._login.password, None)
+            except (OSError, http.client.HTTPException):
+                time.sleep(_PAUSE * 2**attempt)
+        return question()
 
     def _collected(
         self, objects: Sequence[tuple[Any, bool, list[Any]]], kinds: Mapping[type, Sequence[str]]
@@ -101,7 +156,8 @@ class Session:
             propSet=[spec.PropertySpec(type=kind, pathSet=[*paths])
                      for kind, paths in kinds.items()],
         )  # fmt: skip
-        answer = collector.RetrievePropertiesEx([wanted], spec.RetrieveOptions(maxObjects=_PAGE))
+        options = spec.RetrieveOptions(maxObjects=_PAGE)
+        answer = self._asked(lambda: collector.RetrievePropertiesEx([wanted], options))
         found: Inventory = {}
         while answer is not None:
             for each in answer.objects:
@@ -125,7 +181,7 @@ def logged_in(login: Login) -> Iterator[Session]:
         )  # fmt: skip
     try:
         session = Session(login, stub)
-        session.login(login.user, login.password)
+        session.login()
     except SourceError:
         stub.DropConnections()
         raise
@@ -137,13 +193,18 @@ def logged_in(login: Login) -> Iterator[Session]:
 
 def _look(host: str, port: int, trusted: ssl.SSLContext) -> None:
     """Raise SourceError unless the API is there and its certificate is trusted."""
-    connection = http.client.HTTPSConnection(host, port, timeout=tls.SECONDS, context=trusted)
-    with _refusals(host, "connecting"):
-        try:
-            connection.request("GET", "/sdk/vimServiceVersions.xml")
-            status = connection.getresponse().status
-        finally:
-            connection.close()
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE * 2 ** (attempt - 1))
+        connection = http.client.HTTPSConnection(host, port, timeout=tls.SECONDS, context=trusted)
+        with _refusals(host, "connecting"):
+            try:
+                connection.request("GET", "/sdk/vimServiceVersions.xml")
+                status = connection.getresponse().status
+            finally:
+                connection.close()
+        if status not in _BUSY:
+            break
     if status != http.HTTPStatus.OK:
         raise SourceError("E-VSPHERE", f"{host}: is no vCenter and no ESXi host: {status}")
 

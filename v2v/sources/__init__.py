@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from v2v.access import Access
 from v2v.disks.imagefile import LOCAL
@@ -39,7 +39,9 @@ from v2v.sources import (
 )
 from v2v.sources.address import Address, is_address, parse
 from v2v.sources.locks import with_locks
+from v2v.sources.vsphere_export import NfcExport, Warn
 
+Stream: TypeAlias = XvaStream | NfcExport
 _SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
 
 
@@ -117,12 +119,15 @@ def listed(
 
 @contextmanager
 def streamed(
-    given: Sequence[str | Path], kind: str | None = None, access: Access | None = None
-) -> Iterator[XvaStream | None]:
+    given: Sequence[str | Path],
+    kind: str | None = None,
+    access: Access | None = None,
+    warn: Warn = lambda finding: None,
+) -> Iterator[Stream | None]:
     """Open a source that passes by once, for as long as the block lasts; None if it is another.
 
-    That is ``-`` for standard input, an export by XAPI, a compressed XVA. Raises SourceError,
-    ConfigError.
+    That is ``-`` for standard input, an export by XAPI or NFC, a compressed XVA. ``warn`` hears
+    what comes up while it passes. Raises SourceError, ConfigError.
     """
     only = given[0] if len(given) == 1 and kind in (None, xva.name) else ""
     if only == "-":
@@ -130,6 +135,8 @@ def streamed(
     elif isinstance(only, str) and only.startswith(f"{_XAPI}://"):
         with xapi_host.exported(_named(only), access or Access()) as stream:
             yield stream
+    elif access is not None and access.transport == "nfc" and is_address(str(only)):
+        yield _exported(str(only), access, warn)
     elif only and _is_file(only) and compressed(config_file.head(Path(only))):
         with Path(only).open("rb") as file:
             yield XvaStream(file, Path(only))
@@ -141,8 +148,18 @@ def _is_file(given: str | Path) -> bool:
     return not is_address(str(given)) and not Path(given).is_dir()
 
 
-def described(stream: XvaStream, system: str | None = None) -> Machine:
+def _exported(text: str, access: Access, warn: Warn) -> NfcExport:
+    """Return the export of a guest by NFC. Raises SourceError, ConfigError."""
+    address = _named(text)
+    if address.scheme not in vsphere_host.SCHEMES:
+        raise ConfigError("E-USAGE", f"{text}: -it is for guests of vCenter and ESXi")
+    return vsphere_host.export(address, access, warn)
+
+
+def described(stream: Stream, system: str | None = None) -> Machine:
     """Return the guest of a stream, by name where there are several. Raises SourceError."""
+    if isinstance(stream, NfcExport):
+        return stream.machine
     return xva.parse(stream.description(), stream.where, system)
 
 

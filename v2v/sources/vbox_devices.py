@@ -164,11 +164,20 @@ def _disk(settings: Settings, medium: etree._Element, bus: Bus | None, where: st
             f"{where}: {location}: the format {format!r} cannot be read",
             hint="copy it in VirtualBox: VBoxManage clonemedium FROM TO.vdi",
         )
+    parents = tuple(
+        image_path(where, settings.folder, local_path(link.get("location", ""))[0])
+        for link in medium.iterancestors("{*}HardDisk")
+    )
     path, moved = local_path(location)
     if moved:
         message = f"{where}: {location} is a path of Windows, looked for beside the configuration"
         settings.warnings.append(Finding("W-SOURCE-PATH", message))
-    return Disk(image_path(where, settings.folder, path), _FORMATS[format], controller=bus)
+    return Disk(
+        image_path(where, settings.folder, path),
+        _FORMATS[format],
+        controller=bus,
+        parents=parents,
+    )
 
 
 def nics(settings: Settings) -> tuple[Nic, ...]:

@@ -151,10 +151,16 @@ def _disks(
         path = str(getattr(device.backing, "fileName", ""))
         if not backing.startswith(_FILES):
             blockers.append(_unlike_a_file(where, path, backing))
+        parents = _below(device.backing)
+        # What a snapshot changes is inside of the storage then, in no file.
+        if parents and getattr(device.backing, "deltaDiskFormat", None) == "nativeFormat":
+            blockers.append(_native(where, path))
+        place = None if controller is None else f"{name_of(controller)}{number}:{device.unitNumber}"
         size = device.capacityInBytes or (device.capacityInKB or 0) * 1024
         made = Disk(
             path, DiskFormat.vmdk, controller=bus, virtual_bytes=int(size),
-            wwid=_wwid(getattr(device.backing, "uuid", None)), datastore=store,
+            parents=parents, member=place, wwid=_wwid(getattr(device.backing, "uuid", None)),
+            datastore=store,
         )  # fmt: skip
         found.append(((len(order) if bus is None else order[bus], number, device.unitNumber), made))
     found.sort(key=lambda each: each[0])
@@ -169,13 +175,20 @@ def _unlike_a_file(where: str, path: str, backing: str) -> Finding:
     )
 
 
-def has_parent(config: Any) -> tuple[str, ...]:
-    """Return the disks that are heads of snapshot chains, by path."""
-    return tuple(
-        str(device.backing.fileName)
-        for device in config.hardware.device or ()
-        if name_of(device) == "VirtualDisk" and getattr(device.backing, "parent", None) is not None
+def _native(where: str, path: str) -> Finding:
+    return Finding(
+        "E-VSPHERE-CHAIN",
+        f"{where}: {path} is a snapshot that the storage itself keeps, in no file",
+        "export the guest's current state: -it nfc; or delete its snapshots",
     )
+
+
+def _below(backing: Any) -> tuple[str, ...]:
+    """Return the paths of what a disk is a snapshot of, the nearest first."""
+    found = []
+    while (backing := getattr(backing, "parent", None)) is not None:
+        found.append(str(backing.fileName))
+    return tuple(found)
 
 
 def _wwid(uuid: object) -> str | None:

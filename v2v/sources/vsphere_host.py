@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from v2v.access import Access, password_of
-from v2v.datastore import Datastore, Login
-from v2v.errors import Finding, SourceError
+from v2v.datastore import Datastore, Login, Vddk
+from v2v.errors import ConfigError, Finding, SourceError
 from v2v.hosts.vsphere import Inventory, logged_in
 from v2v.model import Machine
 from v2v.sources.address import Address
-from v2v.sources.vsphere import Described, describe, has_parent
+from v2v.sources.vsphere import Described, describe
+from v2v.sources.vsphere_export import NfcExport, Warn
 from v2v.sources.vsphere_inventory import Entry, entries, only, port_groups
 from v2v.sources.xen_host import Listed
 
@@ -19,6 +20,8 @@ SCHEMES = ("vpx", "esx")
 _USERS = {"vpx": "administrator@vsphere.local", "esx": "root"}
 _STATES = {"poweredOff": "shut off", "poweredOn": "running", "suspended": "suspended"}
 _WHOLE = ("config", "runtime.powerState")
+# What only reading single files of a datastore cannot do.
+_BY_FILES = ("E-VSPHERE-CHAIN",)
 
 
 def read(address: Address, access: Access) -> Machine:
@@ -28,11 +31,37 @@ def read(address: Address, access: Access) -> Machine:
         inventory = session.inventory()
         entry = only(inventory, address.name, address.host)
         entry = replace(entry, properties=session.properties(entry.reference, *_WHOLE))
-    store = Datastore(login, entry.datacenter)
+    vddk = None if access.transport != "vddk" else Vddk(access.vddk)
+    store = Datastore(login, entry.datacenter, entry.reference._moId, vddk)
     described = _described(entry, address, inventory, store)
-    for blocker in described.blockers:
+    for blocker in _standing(described, access):
         raise SourceError(blocker.code, blocker.message, hint=blocker.hint)
-    return described.machine
+    return _with_files(described.machine, access.vddk_files)
+
+
+def export(address: Address, access: Access, warn: Warn) -> NfcExport:
+    """Return a guest whose disks the host sends as streams. Raises SourceError, ConfigError."""
+    return NfcExport(read(address, access), warn)
+
+
+def _standing(described: Described, access: Access) -> tuple[Finding, ...]:
+    """Return what stands in the way of the transport that was chosen."""
+    if access.transport in (None, "https"):
+        return described.blockers
+    return tuple(each for each in described.blockers if each.code not in _BY_FILES)
+
+
+def _with_files(machine: Machine, files: tuple[str, ...]) -> Machine:
+    """Return a machine whose disks have the paths that the user gives."""
+    if not files:
+        return machine
+    if len(files) != len(machine.disks):
+        raise ConfigError(
+            "E-USAGE",
+            f"-io vddk-file: {len(files)} are given, {machine.name} has {len(machine.disks)} disks",
+        )
+    disks = zip(machine.disks, files, strict=True)
+    return replace(machine, disks=tuple(replace(disk, path=path) for disk, path in disks))
 
 
 def guests(address: Address, access: Access) -> tuple[tuple[Listed, ...], tuple[Finding, ...]]:
@@ -53,7 +82,8 @@ def guests(address: Address, access: Access) -> tuple[tuple[Listed, ...], tuple[
             findings.append(error.finding)
             continue
         state = _state(entry)
-        listed.append(Listed(described.machine, state, entry.where, described.blockers))
+        blockers = _standing(described, access)
+        listed.append(Listed(described.machine, state, entry.where, blockers))
     return tuple(listed), tuple(findings)
 
 
@@ -76,18 +106,7 @@ def _described(
             hint="is its datastore there? may this user read it (System.Read)?",
         )
     running = _state(entry) != "shut off"
-    described = describe(config, address.host, port_groups(inventory), store, running=running)
-    chains = tuple(_chain_refused(entry.name, path) for path in has_parent(config))
-    return Described(described.machine, (*described.blockers, *chains))
-
-
-def _chain_refused(name: str, path: str) -> Finding:
-    """Return the blocker for a disk that is the head of a chain."""
-    return Finding(
-        "E-VSPHERE-CHAIN",
-        f"{name}: {path} is a snapshot, whose parents are not read over HTTPS",
-        "delete the guest's snapshots, or clone it, and take the clone",
-    )
+    return describe(config, address.host, port_groups(inventory), store, running=running)
 
 
 def _login(address: Address, access: Access) -> Login:

@@ -189,8 +189,8 @@ def test_leaked_clusters_behind_the_end_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_what_qemu_refuses_all_the_same_is_told_with_the_images_name(tmp_path: Path) -> None:
-    path = patched(made(tmp_path / "disk", "vhdx"), 64 << 10, "<Q", 0)
-    patched(path, 128 << 10, "<Q", 0)  # both headers; the region tables are whole
+    path = patched(made(tmp_path / "disk", "vhdx"), (192 << 10) + 4, "<I", 0)
+    patched(path, (256 << 10) + 4, "<I", 0)  # the checksums of both region tables
     with pytest.raises(SourceError, match="disk: QEMU cannot open it: ") as error:
         shown(inspected(path), tmp_path)
     assert error.value.finding.code == "E-DISK-REFUSED"

@@ -17,7 +17,7 @@ from tests.xen_dom0 import DOM0, HEAD, Dom0, dom0
 from v2v.access import Access
 from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import first_bytes
-from v2v.errors import SourceError
+from v2v.errors import Finding, SourceError
 from v2v.hosts.lvm import snapshot
 from v2v.hosts.remote_file import RemoteBlocks, remote_file
 from v2v.hosts.ssh import connected
@@ -29,6 +29,10 @@ from v2v.sources import listed, read
 from v2v.stillness import held
 
 MIB = 1 << 20
+
+
+def unheard(finding: Finding) -> None:
+    raise AssertionError(finding)
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +268,7 @@ def test_a_volume_is_read_from_a_snapshot_that_is_removed(
     before = disk.read_bytes()
     host.has_volume(disk, len(before), 10 << 30)
     host.runs("web", "-b----", guest(disk))
-    with held(read_guest(host)) as (disks, findings):
+    with held(read_guest(host), unheard) as (disks, findings):
         disk.write_bytes(bytes(len(before)))  # the guest goes on
         assert findings == ()
         with remote_file(remote, disks[0].path) as file:
@@ -296,7 +300,7 @@ def test_a_disk_without_room_for_a_snapshot_is_warned_of(
     host.has_volume(disk, 3 * MIB, 100 * MIB)
     host.runs("web", "-b----", guest(disk))
     machine = read_guest(host)
-    with held(machine) as (disks, findings):
+    with held(machine, unheard) as (disks, findings):
         assert disks == machine.disks
     assert [finding.code for finding in findings] == ["W-RUNNING"]
 

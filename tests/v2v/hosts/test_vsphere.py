@@ -18,13 +18,14 @@ from tests.vcenter import PASSWORD, Vcenter, vcenter
 from v2v.access import Access
 from v2v.datastore import Login
 from v2v.disks.opening import open_image
+from v2v.disks.qemu_img import first_bytes
 from v2v.errors import SourceError
+from v2v.hosts import https_file
 from v2v.hosts.https_file import HttpsFile, url_of
 from v2v.hosts.vsphere import logged_in
 from v2v.listing import to_csv, to_plan
 from v2v.model import Bus, Machine
 from v2v.sources import listed, read
-from v2v.stillness import held
 
 DISK = os.urandom(3 << 20)
 DESCRIPTOR = """# Disk DescriptorFile
@@ -130,21 +131,6 @@ def test_a_disk_is_read_over_https_as_it_is(server: Vcenter, tmp_path: Path) -> 
     assert copy.read_bytes() == DISK
 
 
-def test_a_snapshot_is_not_read_from_its_base(server: Vcenter, tmp_path: Path) -> None:
-    (disk,) = guest(server, "DC0_H0_VM0").disks
-    folder = server.datastores["LocalDS_0"] / "DC0_H0_VM0"
-    hint = 'parentFileNameHint="disk1.vmdk"'
-    text = DESCRIPTOR.format(parent="fffffffe", hint=hint, sectors=len(DISK) // 512)
-    (folder / "disk1-000001.vmdk").write_text(text)
-    head = replace(disk, path="[LocalDS_0] DC0_H0_VM0/disk1-000001.vmdk")
-    with (
-        pytest.raises(SourceError) as caught,
-        open_image(head, tmp_path, trust=False) as image,
-    ):
-        assert image is None
-    assert caught.value.finding.code == "E-VSPHERE-CHAIN"
-
-
 def test_a_file_is_read_in_pieces_by_whoever_may(server: Vcenter) -> None:
     host, _, port = server.authority.partition(":")
     login = Login(host, int(port), "root", PASSWORD, server.certificate)
@@ -167,8 +153,26 @@ def test_names_go_into_an_url_as_the_host_writes_them() -> None:
             url_of(path, "DC")
 
 
-def test_a_running_guest_is_refused_as_no_snapshot_of_it_is_taken(server: Vcenter) -> None:
+def test_a_host_that_is_busy_for_a_while_is_asked_again(server: Vcenter, tmp_path: Path) -> None:
+    server.fails("sdk", "503", 2)
     machine = guest(server, "DC0_H0_VM0")
-    with pytest.raises(SourceError, match="running") as caught, held(machine):
-        pass
-    assert caught.value.finding.code == "E-RUNNING"
+    server.fails("folder", "503", 2)
+    with open_image(machine.disks[0], tmp_path, trust=False) as image:
+        # A connection that is cut, a login that has expired: while the guest's disk is read.
+        server.fails("folder", "cut", 2)
+        server.fails("folder", "401", 1)
+        server.fails("folder", "503", 1)
+        assert first_bytes(image, len(DISK)) == DISK
+
+
+def test_a_host_that_stays_busy_is_not_waited_for_without_end(
+    server: Vcenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(https_file, "_PAUSE", 0.0)
+    host, _, port = server.authority.partition(":")
+    login = Login(host, int(port), "root", PASSWORD, server.certificate)
+    server.fails("folder", "503", 1000)
+    with pytest.raises(SourceError, match="answers 503") as caught:
+        HttpsFile(login, url_of("[LocalDS_0] DC0_H0_VM0/disk1-flat.vmdk", "DC0"))
+    server.fails("folder", "503", 0)
+    assert caught.value.finding.code == "E-DISK-REMOTE"

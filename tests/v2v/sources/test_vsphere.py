@@ -8,7 +8,7 @@ from typing import Any
 from pyVmomi import vim
 
 from v2v.model import Bus, Firmware, RemovableKind
-from v2v.sources.vsphere import Described, describe, has_parent
+from v2v.sources.vsphere import Described, describe
 
 D = vim.vm.device
 FLAT = D.VirtualDisk.FlatVer2BackingInfo
@@ -81,9 +81,21 @@ def test_a_raw_device_map_and_encryption_stand_in_the_way() -> None:
     assert [each.code for each in found.blockers] == ["E-VSPHERE-DISK", "E-VMX-ENCRYPTED"]
 
 
-def test_the_head_of_a_chain_is_known() -> None:
-    top = FLAT(fileName="[ds] web/a-000001.vmdk", parent=FLAT(fileName="[ds] web/a.vmdk"))
-    assert has_parent(config(disk(0, 1000, top))) == ("[ds] web/a-000001.vmdk",)
+def test_what_a_disk_is_a_snapshot_of_is_known() -> None:
+    middle = FLAT(fileName="[ds] web/a-000001.vmdk", parent=FLAT(fileName="[ds] web/a.vmdk"))
+    top = FLAT(fileName="[ds] web/a-000002.vmdk", parent=middle)
+    controller = D.ParaVirtualSCSIController(key=1000, busNumber=2)
+    (found,) = described(controller, disk(3, 1000, top)).machine.disks
+    assert found.parents == ("[ds] web/a-000001.vmdk", "[ds] web/a.vmdk")
+    assert found.member == "ParaVirtualSCSIController2:3"
+
+
+def test_a_snapshot_inside_of_the_storage_stands_in_the_way() -> None:
+    base = FLAT(fileName="[ds] web/a.vmdk")
+    top = FLAT(fileName="[ds] web/a-000001.vmdk", parent=base, deltaDiskFormat="nativeFormat")
+    (blocker,) = described(disk(0, 1000, top)).blockers
+    assert blocker.code == "E-VSPHERE-CHAIN"
+    assert "-it nfc" in (blocker.hint or "")
 
 
 def test_what_is_left_behind_is_said() -> None:
