@@ -6,7 +6,6 @@ Every fault is found, not the first: what is wrong with a disk or the target is 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.image_writer import written
 from v2v.disks.opening import open_image
-from v2v.disks.scratch import scratch
+from v2v.disks.scratch import scratch, work_folder
 from v2v.disks.space import estimate
 from v2v.errors import BlockedError, ConfigError, Finding, SourceError, TargetError
 from v2v.hosts.remote_file import fetched
@@ -140,9 +139,7 @@ def _unpacked(
     target = open_target(options.output, options.storage, options.format, options.allocation)
     target.check(name, target.disks(name, sizes), [0] * len(sizes))
     local = options.storage.absolute() if options.output == "local" else None
-    folder = Path(
-        opened.enter_context(tempfile.TemporaryDirectory(prefix=f".v2v-{name}-", dir=local))
-    )
+    folder = opened.enter_context(work_folder(local, name))
     paths = [folder / f"{index}.qcow2" for index in range(len(sizes))]
     with ExitStack() as writing:
         disks = {

@@ -47,6 +47,12 @@ class Target(Protocol):
     def writing(self, name: str, disks: Sequence[TargetDisk]) -> AbstractContextManager[Writing]:
         """Begin to write. What is not committed when the block is left never appears."""
 
+    def recovered(self, name: str) -> bool:
+        """Tell whether a guest is there, all of it, after a conversion that may have been killed.
+
+        If it is not, nothing is left of it afterwards. Raises OSError.
+        """
+
 
 TARGETS: Mapping[str, Callable[[Path, DiskFormat, Allocation], Target]] = {
     "local": LocalTarget,

@@ -11,11 +11,11 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from v2v.disks.scratch import abandoned, work_folder
 from v2v.disks.space import require_space
 from v2v.domain import Domain
 from v2v.errors import TargetError
@@ -24,6 +24,7 @@ from v2v.targets.naming import check_name, definition_path, disk_path, prints, r
 
 # How file systems say that they have no hard links: FAT, exFAT, some of FUSE and SMB.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_FINALS = ".finals"  # in a work folder: the names that its files are about to get
 
 
 class LocalTarget:
@@ -68,14 +69,22 @@ class LocalTarget:
 
     @contextmanager
     def writing(self, name: str, disks: Sequence[TargetDisk]) -> Iterator[LocalWriting]:
-        try:
-            work = Path(tempfile.mkdtemp(prefix=f".v2v-{name}-", dir=self._folder))
-        except OSError as error:
-            raise _not_written(self._folder, error) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                work = stack.enter_context(work_folder(self._folder, name))
+            except OSError as error:
+                raise _not_written(self._folder, error) from error
             yield LocalWriting(self._folder, name, work, disks)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+
+    def recovered(self, name: str) -> bool:
+        definition = definition_path(self._folder, name)
+        # Where there are no links, a name is taken by an empty file first.
+        whole = definition.exists() and definition.stat().st_size > 0
+        for work in abandoned(self._folder, name):
+            if not whole:
+                _withdraw(work, self._folder)
+            shutil.rmtree(work)
+        return whole
 
 
 class LocalWriting:
@@ -108,6 +117,9 @@ class LocalWriting:
 
     def _publish(self, finals: Sequence[Path]) -> None:
         """Give every file its final name; if one cannot have it, none has."""
+        listing = self._work / _FINALS
+        _write(listing.with_suffix(".new"), "\0".join(each.name for each in finals).encode(), 0o600)
+        listing.with_suffix(".new").rename(listing)
         with ExitStack() as undo:
             for final in finals:
                 _appear(self._work / final.name, final)
@@ -129,6 +141,22 @@ def _appear(partial: Path, final: Path) -> None:
             undo.callback(final.unlink)
             partial.replace(final)
             undo.pop_all()
+
+
+def _withdraw(work: Path, folder: Path) -> None:
+    """Take back the names that a killed conversion had given to some of its files."""
+    listing = work / _FINALS
+    names = listing.read_text().split("\0") if listing.exists() else ()
+    for partial, final in ((work / name, folder / name) for name in names):
+        if os.path.lexists(final) and _is_of(final.lstat(), partial):
+            final.unlink()
+
+
+def _is_of(final: os.stat_result, partial: Path) -> bool:
+    """Tell whether a file is one of a work folder: linked, moved, or its name only taken."""
+    if not partial.exists():
+        return True
+    return os.path.samestat(final, partial.lstat()) or final.st_size == 0
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
