@@ -34,10 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_conversions(convert)
     convert.add_argument("--strict", action="store_true", help="exit with 3 if there are warnings")
-    convert.add_argument(
-        "--machine-readable", metavar="TO", nargs="?", const="stream:stdout",
-        help="progress as JSON lines, to stream:stdout (default), stream:stderr, fd:N or file:PATH",
-    )  # fmt: skip
+    _add_machine(convert)
     _add_talk(convert)
     report = verbs.add_parser(
         "report", usage=_USAGE, help="say what a conversion would do",
@@ -51,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         help="read the configuration alone; the disks may be absent",
     )  # fmt: skip
     _add_talk(report)
+    _add_batch(verbs)
     _add_others(verbs)
     return top
 
@@ -59,6 +57,33 @@ def _add_conversions(verb: argparse.ArgumentParser) -> None:
     _add_source(verb.add_argument_group("the source"))
     _add_conversion(verb.add_argument_group("the conversion"))
     _add_target(verb.add_argument_group("the target"))
+
+
+def _add_batch(verbs: Verbs) -> None:
+    batch = verbs.add_parser(
+        "batch", help="convert many guests by a plan",
+        description="Convert the guests of a plan, several at once.", allow_abbrev=False,
+    )  # fmt: skip
+    batch.add_argument("plan", type=Path, metavar="PLAN.yaml", help="which guests, and how")
+    batch.add_argument(
+        "--jobs", type=_count, metavar="N",
+        help="guests at once (default: the plan's; else by CPUs and memory)",
+    )  # fmt: skip
+    batch.add_argument(
+        "--resume", action="store_true", help="go on with a plan; guests that are done stay so"
+    )
+    batch.add_argument(
+        "--retry", type=_tries, metavar="N",
+        help="try a guest that fails so many times more (default: the plan's; else 0)",
+    )  # fmt: skip
+    batch.add_argument(
+        "--dry-run", action="store_true",
+        help="say what a batch would do, and what room and time it takes",
+    )  # fmt: skip
+    batch.add_argument("--report", type=Path, metavar="FILE", help="write the result as JSON")
+    _add_format(batch)
+    _add_machine(batch)
+    _add_talk(batch)
 
 
 def _add_others(verbs: Verbs) -> None:
@@ -227,12 +252,30 @@ def _add_target(verb: Group) -> None:
     verb.add_argument("-on", "--output-name", metavar="NAME", help="a new name for the guest")
 
 
+def _add_machine(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--machine-readable", metavar="TO", nargs="?", const="stream:stdout",
+        help="progress as JSON lines, to stream:stdout (default), stream:stderr, fd:N or file:PATH",
+    )  # fmt: skip
+
+
 def _add_talk(verb: Group) -> None:
     verb.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     verb.add_argument(
         "-v", "--verbose", action="count", default=0,
         help="diffs and the domain XML in reports; twice: debugging messages",
     )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 1000:
+        raise argparse.ArgumentTypeError("must be 1 to 1000")
+    return count
+
+
+def _tries(text: str) -> int:
+    return 0 if text == "0" else _count(text)
 
 
 def _seconds(text: str) -> float:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from v2v.arguments import parser
 from v2v.cancellation import Cancellation, heeding
-from v2v.errors import BlockedError, CancelledError, ConfigError, Finding, V2VError
+from v2v.errors import BlockedError, CancelledError, ConfigError, Finding, PlanError, V2VError
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
+    from v2v.batch.progress import Audience
     from v2v.observer import Observer
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "convert": _convert,
         "report": _report,
+        "batch": _batch,
         "verify": _verify,
         "drivers": _drivers,
         "list": _list,
@@ -50,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlockedError as error:
         _complain(*error.findings)
         return FAILED
+    except PlanError as error:
+        _complain(*error.findings)
+        return USAGE
     except ConfigError as error:
         _complain(error.finding)
         return USAGE
@@ -109,20 +114,26 @@ def _listener(args: argparse.Namespace) -> Iterator[Observer]:
     """Open where --machine-readable says, or talk to the terminal."""
     from v2v.observer import JsonLines
 
-    where = args.machine_readable
-    if where is None:
+    if args.machine_readable is None:
         yield _observer(args)
         return
+    with _stream(args.machine_readable) as stream:
+        yield JsonLines(stream)
+
+
+@contextmanager
+def _stream(where: str) -> Iterator[TextIO]:
+    """Open what --machine-readable names."""
     kind, _, place = where.partition(":")
     streams: dict[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr}
     if kind == "stream" and place in streams:
-        yield JsonLines(streams[place])
+        yield streams[place]
     elif kind == "fd" and place.isdigit():
         with os.fdopen(int(place), "w", closefd=False) as stream:
-            yield JsonLines(stream)
+            yield stream
     elif kind == "file" and place:
         with Path(place).open("w") as stream:
-            yield JsonLines(stream)
+            yield stream
     else:
         raise ConfigError(
             "E-USAGE",
@@ -150,6 +161,42 @@ def _convert(args: argparse.Namespace) -> int:
     if args.machine_readable is None and not args.quiet and report.written:
         sys.stdout.write(f"{report.written[0]}\n")
     return WARNED if args.strict and report.warnings else DONE
+
+
+def _batch(args: argparse.Namespace) -> int:
+    from v2v.batch.batch import convert_all, report_all
+
+    with _progress(args) as progress:
+        result = (
+            report_all(args.plan, jobs=args.jobs, progress=progress)
+            if args.dry_run
+            else convert_all(
+                args.plan, jobs=args.jobs, retry=args.retry, resume=args.resume, progress=progress
+            )
+        )
+    if args.report is not None:
+        args.report.write_text(result.to_json())
+    if args.format == "json":
+        sys.stdout.write(result.to_json())
+    elif args.machine_readable is None and not args.quiet:
+        sys.stdout.write(result.to_text())
+    if not result.is_done:
+        return FAILED
+    return WARNED if result.is_warned else DONE
+
+
+@contextmanager
+def _progress(args: argparse.Namespace) -> Iterator[Audience]:
+    """Talk where a batch is to talk."""
+    from v2v.batch.progress import Audience, Bars, JsonProgress, Lines
+
+    if args.machine_readable is not None:
+        with _stream(args.machine_readable) as stream:
+            yield JsonProgress(stream)
+    elif args.quiet:
+        yield Audience()
+    else:
+        yield (Bars if sys.stderr.isatty() else Lines)(sys.stderr)
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -208,9 +255,9 @@ def _list(args: argparse.Namespace) -> int:
     )
     for finding in findings:
         sys.stderr.write(f"v2v: warning: {finding.message} [{finding.code}]\n")
-    if args.format == "plan":
-        sys.stdout.write(to_plan(found, args.address))
+    if args.format == "text":
+        sys.stdout.write(to_text(found))
     else:
-        shape = {"text": to_text, "csv": to_csv, "json": to_json}[args.format]
-        sys.stdout.write(shape(found))
+        shape = {"csv": to_csv, "json": to_json, "plan": to_plan}[args.format]
+        sys.stdout.write(shape(found, args.address))
     return DONE

@@ -8,7 +8,8 @@ V2VError
  + ProofError       a domain cannot be put to the boot proof at all
  + CommandError     a program that was run failed
  + MissingProgram   a program that is needed is not installed
- + ConfigError      wrong options or a wrong plan file (exit status 2)
+ + ConfigError      wrong options (exit status 2)
+    + PlanError     a wrong plan of a batch; carries all that is wrong with it
  + BlockedError     a plan has blockers; carries all of them
  + CancelledError   the caller asked for the end
 
@@ -60,7 +61,16 @@ class ProofError(V2VError):
 
 
 class ConfigError(V2VError):
-    """Wrong options or a wrong plan file."""
+    """Wrong options."""
+
+
+class PlanError(ConfigError):
+    """A plan of a batch is wrong. ``findings`` has all that is."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        first = self.findings[0]
+        super().__init__(first.code, first.message, hint=first.hint)
 
 
 class CommandError(V2VError):

@@ -15,7 +15,7 @@ from v2v.units import iec
 _HEAD = ("NAME", "STATE", "VCPUS", "MEMORY", "DISKS", "UUID")
 
 
-def to_json(found: Sequence[Listed]) -> str:
+def to_json(found: Sequence[Listed], address: str) -> str:
     """Return a list of objects; sizes are bytes, null where the image is not there."""
     guests = [
         {
@@ -30,39 +30,46 @@ def to_json(found: Sequence[Listed]) -> str:
             ],
             "path": each.path or each.machine.name,
             "blockers": [blocker.code for blocker in each.blockers],
+            "source": _source(each, address),
         }
         for each in found
     ]
     return json.dumps(guests, indent=2) + "\n"
 
 
-def to_csv(found: Sequence[Listed]) -> str:
+def to_csv(found: Sequence[Listed], address: str) -> str:
     """Return a line for each guest under a line of names; the disks' sizes are added up."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("name", "uuid", "state", "vcpus", "memory_bytes", "disks", "disk_bytes",
-                    "path", "blockers"))  # fmt: skip
+                    "path", "blockers", "source"))  # fmt: skip
     for each in found:
         machine = each.machine
         total = sum(disk.virtual_bytes or 0 for disk in machine.disks)
         lines.writerow(
             (machine.name, machine.uuid, each.state, machine.vcpus, machine.memory_bytes,
-             len(machine.disks), total, each.path or machine.name, _codes(each))
+             len(machine.disks), total, each.path or machine.name, _codes(each),
+             _source(each, address))
         )  # fmt: skip
     return text.getvalue()
 
 
 def to_plan(found: Sequence[Listed], address: str) -> str:
     """Return a plan for v2v batch with every guest; those that are blocked are comments."""
-    parts = urlsplit(address)
     lines = ["defaults:", "  output: local", "  output_storage: .", "guests:"]
     for each in found:
-        source = f"{parts.scheme}://{parts.netloc}/{quote(each.path or each.machine.name)}"
+        source = _source(each, address)
         item = f"  - {{source: {json.dumps(source)}, output_name: {json.dumps(each.machine.name)}}}"
         lines.append(
             f"{item}  # {each.state}" if not each.blockers else f"  # {_codes(each)} {item}"
         )
     return "\n".join(lines) + "\n" if found else "\n".join([*lines[:-1], "guests: []"]) + "\n"
+
+
+def _source(each: Listed, address: str) -> str:
+    """Return the address of a guest of the host that an address is of."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}/{quote(each.path or each.machine.name)}"
 
 
 def to_text(found: Sequence[Listed]) -> str:

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,12 +68,14 @@ def run(*argv: str | Path, text: str | None = None) -> str:
 
 
 @contextmanager
-def running(*argv: str | Path, stderr: Path, stdin: bool = False) -> Iterator[Child]:
+def running(
+    *argv: str | Path, stderr: Path, stdin: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Child]:
     """Start a program and end it when the block is left, however it is left.
 
     Its standard output is a pipe (binary), its standard error goes to the file ``stderr``. With
-    ``stdin`` its standard input is a pipe too, else it has none.
-    Raises MissingProgram.
+    ``stdin`` its standard input is a pipe too, else it has none. ``settings`` are variables of its
+    environment, beside ours. Raises MissingProgram.
     """
     args = [str(arg) for arg in argv]
     log.debug("+ %s &", shlex.join(args))
@@ -84,7 +86,7 @@ def running(*argv: str | Path, stderr: Path, stdin: bool = False) -> Iterator[Ch
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_environment(),
+                env={**_environment(), **(settings or {})},
                 start_new_session=True,  # a Ctrl-C on the terminal is ours to handle, not its
             )
         except FileNotFoundError as error:

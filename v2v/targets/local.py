@@ -77,6 +77,8 @@ class LocalTarget:
             yield LocalWriting(self._folder, name, work, disks)
 
     def recovered(self, name: str) -> bool:
+        if not self._folder.is_dir():
+            return False
         definition = definition_path(self._folder, name)
         # Where there are no links, a name is taken by an empty file first.
         whole = definition.exists() and definition.stat().st_size > 0

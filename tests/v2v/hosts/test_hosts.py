@@ -169,9 +169,9 @@ def test_guests_are_listed_with_the_sizes_of_their_disks(host: Dom0, disk: Path)
     assert findings == ()
     assert [(each.machine.name, each.state) for each in found] == [("web", "running")]
     assert "web   running  1      1.0 GiB  3.0 MiB" in to_text(found)
-    (row,) = json.loads(to_json(found))
+    (row,) = json.loads(to_json(found, host.address))
     assert row["disks"] == [{"device": "xvda", "path": str(disk), "bytes": 3 * MIB + 512}]
-    (line,) = csv.DictReader(to_csv(found).splitlines())
+    (line,) = csv.DictReader(to_csv(found, host.address).splitlines())
     assert (line["name"], line["disk_bytes"]) == ("web", str(3 * MIB + 512))
 
 

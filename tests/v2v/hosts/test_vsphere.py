@@ -115,7 +115,7 @@ def test_all_guests_are_listed_by_their_place(server: Vcenter) -> None:
     assert (len(found), findings) == (4, ())
     assert found[2].path == "DC0/vm/DC0_H0_VM0"
     assert f'source: "{address}/DC0/vm/DC0_H0_VM0"' in to_plan(found, address)
-    assert "DC0/vm/DC0_H0_VM0," in to_csv(found)
+    assert "DC0/vm/DC0_H0_VM0," in to_csv(found, address)
     assert len(listed(f"{address}/DC0/DC0_H0", access(server))[0]) == 2
 
 
