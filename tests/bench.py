@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Compares v2v with the installed virt-v2v: the same guests, alternating, in one run.
 
-    python -m tests.bench [--runs N] [--out FILE.json] | --all
+    python -m tests.bench [--runs N] [--out FILE.json] | --all | --batch [--out FILE.json]
 
 CPU seconds and memory are those of the program and of all children that it waited for. virt-v2v
 gets the settings without which it does not start where KVM does not work. `--all` leaves the clock
 alone and counts: how many of all real guests each of the two converts such that they boot.
+`--batch` compares eight guests by one plan with a loop; what FILE.json has of it is not run again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fixtures.build import guest
-from tests import matrix, reference
+from tests import bench_batch, matrix, reference
 
 V2V = str(Path(sys.executable).with_name("v2v"))
 BOOTS = "boots"
@@ -152,11 +153,15 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, help="where to write all figures as JSON")
     parser.add_argument("--all", action="store_true", help="compare what boots of all real guests")
+    parser.add_argument("--batch", action="store_true", help="compare a batch with a loop")
     options = parser.parse_args()
     if options.all:
         return matrix.compare()
     with tempfile.TemporaryDirectory(prefix="v2v-bench-", dir="/var/tmp") as folder:
         scratch = Path(folder)
+        if options.batch:
+            kept = options.out or scratch / "batch.json"
+            return 0 if bench_batch.hold(scratch, kept) else 1
         held = contests(scratch)
         for contest in held:
             print(f"{contest.name:8} {shlex.join(contest.ours(scratch))}")
