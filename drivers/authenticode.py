@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from asn1crypto.cms import ContentInfo, SignedData
 
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 _VISTA = 6, 0
 # Who Microsoft's own signatures and its cross-certificates of other makers come from.

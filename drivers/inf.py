@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 _ARCHITECTURES = {"x86": "i686", "amd64": "x86_64", "arm64": "aarch64", "arm": "armv7l"}
 _SUFFIXES = {arch: (f".nt{name}",) for name, arch in _ARCHITECTURES.items()}

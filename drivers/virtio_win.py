@@ -20,7 +20,7 @@ from drivers.authenticode import refusal
 from drivers.inf import Inf, Model, Service
 from drivers.media import Medium, open_medium
 from drivers.windows_devices import Device, device_of
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 PLACES = (Path("/usr/share/virtio-win/virtio-win.iso"), Path("/usr/share/virtio-win"))
 # Folders, and the version, build and kind of the first Windows that each is for.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drivers.virtio_win import DriverSet, Media
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 # Name, version of NT, build, kind, architectures; the builds are those of the first releases.
 _RELEASES = (

@@ -74,6 +74,7 @@ LEVELS = (
         "v2v.packed",
         "v2v.units",
         "v2v.version",
+        "v2v.windows_guest",
     ),
 )
 ONLY_IN = {

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from v2v.model import Guest, OsType, Windows
+from v2v.model import Guest, OsType
+from v2v.windows_guest import Windows
 
 # By os-release's ID. ``major`` is 9 of 9.4, ``minor`` is 9.4 of 9.4.1 and 9.0 of 9, ``version`` is
 # all of it.

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from v2v.changes import Change, Plan, RunCommand, SetLabels, SetRegistry, WriteBootCode, WriteDevice
 from v2v.errors import Finding
-from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine, Windows
+from v2v.model import Bus, DiskFormat, Firmware, Guest, Kernel, Machine
 from v2v.osinfo import short_id
 from v2v.source_json import machine_json
 from v2v.units import iec
 from v2v.version import VERSION
+from v2v.windows_guest import Windows
 
 SCHEMA = 1
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from v2v.errors import GuestError
 from v2v.files import Files, any_case
 from v2v.hive import Hive
-from v2v.model import App, Windows
+from v2v.windows_guest import App, Windows
 
 _ROOTS = ("Windows", "WINNT", "Win32", "Win", "ReactOS")
 _BOOT_INI = re.compile(r"(?:multi|scsi)\([^)]*\)[^\\\r\n]*\\([^\\=\r\n]+)=", re.IGNORECASE)

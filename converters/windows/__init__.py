@@ -21,7 +21,8 @@ from converters.windows import (
 from converters.windows.conversion import Conversion
 from drivers.virtio_win import DriverSet
 from v2v.changes import Draft
-from v2v.model import BlockDriver, Capabilities, Guest, Machine, Windows
+from v2v.model import BlockDriver, Capabilities, Guest, Machine
+from v2v.windows_guest import Windows
 
 _OLDEST = 5, 1
 STEPS: tuple[Callable[[Conversion], None], ...] = (

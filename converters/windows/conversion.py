@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drivers.virtio_win import DriverSet
 from v2v.changes import Draft, DraftHive
-from v2v.model import BlockDriver, Guest, Machine, Windows
+from v2v.model import BlockDriver, Guest, Machine
+from v2v.windows_guest import Windows
 
 
 @dataclass(frozen=True, slots=True)

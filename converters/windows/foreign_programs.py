@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from converters.windows.conversion import Conversion
 from converters.windows.firstboot import Step
 from converters.windows.foreign_tables import PARALLELS, TOOLS, Tools
-from v2v.model import App
+from v2v.windows_guest import App
 
 _PROGRAMS_ORDER = 3000  # when drivers and network are there
 _PACKAGES_ORDER = 3900  # when the uninstallers have had their chance

@@ -7,7 +7,8 @@ from converters.windows import boot_storage
 from converters.windows.conversion import Conversion
 from converters.windows.offline import local_time
 from drivers.windows_devices import Device
-from v2v.model import Bus, Capabilities, Windows
+from v2v.model import Bus, Capabilities
+from v2v.windows_guest import Windows
 
 _VISTA = 6, 0
 _WINDOWS_8 = 6, 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.authenticode import refusal, signatures
 from fixtures.signatures import MICROSOFT, signed
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 AMD64 = 0x8664
 I386 = 0x014C

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.inf import Inf, Target
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 TEXT = """\
 [Version] ; comment

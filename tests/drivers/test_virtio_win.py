@@ -13,7 +13,7 @@ from drivers.windows_devices import PCI_IDS, Device
 from fixtures.signatures import signed
 from fixtures.virtio_win import VERSION, write_folder, write_iso
 from v2v.errors import DriverError
-from v2v.model import Windows
+from v2v.windows_guest import Windows
 
 _EVERYWHERE = "viostor vioscsi netkvm balloon vioser viorng vioinput pvpanic"
 NAMES = _EVERYWHERE.split()

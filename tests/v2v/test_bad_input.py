@@ -152,7 +152,7 @@ class Case:
 
 CASES = (
     Case("source_absent", lambda folder: folder / "none.cfg", "E-SOURCE"),
-    Case("source_is_a_folder", lambda folder: folder, "E-SOURCE"),
+    Case("source_is_a_folder_without_an_ovf", lambda folder: folder, "E-OVA-OVF"),
     Case("source_empty", lambda folder: text_file(folder, ""), "the file is empty"),
     Case("source_of_no_kind", lambda folder: text_file(folder, "hello\n"), "E-SOURCE-UNKNOWN"),
     Case(

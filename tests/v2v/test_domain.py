@@ -31,10 +31,10 @@ from v2v.model import (
     RemovableKind,
     TargetDisk,
     Topology,
-    Windows,
 )
 from v2v.run import run
 from v2v.version import VERSION
+from v2v.windows_guest import Windows
 
 DOMAINS = Path(__file__).parents[2] / "fixtures/domains"
 GIB = 1 << 30

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from v2v.model import Firmware, Guest, OsType, Windows
+from v2v.model import Firmware, Guest, OsType
 from v2v.osinfo import osinfo_id, short_id
+from v2v.windows_guest import Windows
 
 DATABASE = Path("/usr/share/osinfo/os")
 

@@ -29,6 +29,10 @@ _MAX_READ = 16 << 20  # at once: a zip's directory; the headers of a tar have ki
 _CHUNK = 1 << 20
 _ZIP_HEADER = struct.Struct("<4s22xHH")  # signature, lengths of name and of the extra field
 _ENCRYPTED = 1
+_NO_ZIP = (
+    zipfile.BadZipFile, tarfile.ReadError, EOFError, ValueError, struct.error,
+    NotImplementedError,  # of a version of the format that there is not
+)  # fmt: skip
 
 
 class _Limited(io.RawIOBase):
@@ -101,7 +105,7 @@ def zip_members(path: Path) -> Members:
     with path.open("rb") as file:
         try:
             return _indexed(path, _zip_entries(file, path))
-        except (zipfile.BadZipFile, tarfile.ReadError, EOFError, ValueError, struct.error) as error:
+        except _NO_ZIP as error:
             raise damaged(path, f"is no zip archive that can be read: {error}") from error
         except OSError as error:
             raise _unreadable(path, error) from error

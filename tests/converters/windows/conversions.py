@@ -13,7 +13,8 @@ from fixtures.hives import hive
 from v2v.changes import Draft
 from v2v.files import DictFiles
 from v2v.hive import Value
-from v2v.model import Disk, Firmware, Guest, Hypervisor, Machine, OsType, Windows
+from v2v.model import Disk, Firmware, Guest, Hypervisor, Machine, OsType
+from v2v.windows_guest import Windows
 
 SYSTEM = "/Windows/System32/config/SYSTEM"
 SOFTWARE = "/Windows/System32/config/SOFTWARE"

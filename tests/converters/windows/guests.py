@@ -12,7 +12,8 @@ from fixtures.hives import hive
 from v2v.changes import Draft
 from v2v.files import DictFiles
 from v2v.hive import Value
-from v2v.model import App, Firmware, Guest, Hypervisor, Machine, Nic, OsType, Windows
+from v2v.model import Firmware, Guest, Hypervisor, Machine, Nic, OsType
+from v2v.windows_guest import App, Windows
 
 Keys = Mapping[str, Mapping[str, Value]]
 SYSTEM = "/Windows/System32/config/SYSTEM"

@@ -9,7 +9,7 @@ from converters.windows.foreign_tables import TOOLS
 from converters.windows.foreign_tools import steps
 from tests.converters.windows.guests import conversion, files
 from v2v.hive import Value
-from v2v.model import App
+from v2v.windows_guest import App
 
 UNINSTALL = r"Microsoft\Windows\CurrentVersion\Uninstall"
 GUID = "{0FD5F2D4-3A3D-4C8E-9C4A-0123456789AB}"

@@ -250,6 +250,7 @@ def test_a_hostile_tar_is_refused_soon(tmp_path: Path, name: str) -> None:
 
 @settings(max_examples=150, deadline=2000)
 @example([(2988, b"\x01")])  # a zip whose directory would begin in front of the file
+@example([(2760, b"\0\0@")])  # a zip of a version that there is not
 @given(st.lists(st.tuples(st.integers(0, 3000), st.binary(min_size=1, max_size=12)), max_size=6))
 def test_a_damaged_archive_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]]
