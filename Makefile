@@ -71,8 +71,9 @@ manual: setup ## write the manual pages from the options and docs/manual
 	@$(BIN)/python -m tests.manual
 
 .PHONY: bench
-bench: setup ## compare with the installed virt-v2v, side by side
+bench: setup ## compare with qemu-img and the installed virt-v2v, side by side
 	@dpkg-query -W virt-v2v > /dev/null 2>&1 || $(SUDO) apt-get install -q -y --no-install-recommends virt-v2v
+	@$(BIN)/python -m tests.bench_xva
 	@$(BIN)/python -m tests.bench
 
 .PHONY: windows

@@ -23,9 +23,10 @@ from v2v.disks.copy import copy
 from v2v.disks.image import Image
 from v2v.disks.qemu_img import create_overlay
 from v2v.disks.scratch import scratch
-from v2v.disks.sums import compared
+from v2v.disks.sums import compare
+from v2v.disks.verification import Check, Verification
 from v2v.domain import Domain, define_domain
-from v2v.errors import BlockedError, GuestError, TargetError
+from v2v.errors import BlockedError, GuestError, SourceError, TargetError
 from v2v.guest.checks import finish
 from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
@@ -71,13 +72,16 @@ def plan(
     with clock.running(), prepared(source, options, found, snapshots=False) as job:
         guest, drafted, calls = None, None, 0
         if job.images:
-            with _overlays(job.images) as overlays:
-                try:
-                    with _session(overlays, found, writable=False) as session:
-                        guest, drafted, _ = _look(session, job.machine, options, found)
-                        calls = session.calls
-                except GuestError as error:
-                    found.blockers.append(error.finding)
+            try:
+                with (
+                    Verification(_checks(job)),  # only if the guest cannot be understood
+                    _overlays(job.images) as overlays,
+                    _session(overlays, found, writable=False) as session,
+                ):
+                    guest, drafted, _ = _look(session, job.machine, options, found)
+                    calls = session.calls
+            except (GuestError, SourceError) as error:
+                found.blockers.append(error.finding)
         target = None
         if drafted is not None and job.disks:
             try:
@@ -110,23 +114,19 @@ def convert(
     with clock.running(), prepared(source, options, found, snapshots=True) as job:
         if found.blockers:
             raise BlockedError(found.blockers)
-        with (
-            job.target.writing(job.name, job.disks) as writing,
-            _overlays(job.images) as overlays,
-            compared(job.machine.sums) as sums,
-        ):
-            with _session(overlays, found, writable=True) as session:
-                guest, drafted, inspection = _look(session, job.machine, options, found)
-                if found.blockers:
-                    raise BlockedError(found.blockers)
-                sums.glance()
-                domain = _define(job, guest, drafted, found)
-                _change(session, inspection, drafted, options, clock)
-                calls = session.calls
-            sums.glance()
-            _copy(writing, job.images, overlays, clock)
+        with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
+            with Verification(_checks(job)) as verification:
+                with _session(overlays, found, writable=True) as session:
+                    guest, drafted, inspection = _look(session, job.machine, options, found)
+                    if found.blockers:
+                        raise BlockedError(found.blockers)
+                    domain = _define(job, guest, drafted, found)
+                    _change(session, inspection, drafted, options, clock)
+                    calls = session.calls
+                verification.begin()
+                _copy(writing, job.images, overlays, verification, clock)
+                _await(verification, clock)
             clock.stop()
-            sums.finish()
             report = Report(
                 False, job.given, guest, drafted, tuple(found.warnings), (),
                 _summary(job, drafted.capabilities, guest, domain), clock.seconds, calls,
@@ -206,9 +206,27 @@ def _is_result(disk: TargetDisk, image: Path, place: Path) -> bool:
     return fits and image.stat().st_dev == place.parent.stat().st_dev
 
 
+def _checks(job: Job) -> tuple[Check | None, ...]:
+    """Return what compares the source with its checksums."""
+    return (*(image.verify for image in job.images), partial(compare, job.machine.sums))
+
+
+def _await(verification: Verification, clock: Progress) -> None:
+    if not verification.ended:
+        clock.stage("verify", "Comparing the source with its checksums")
+
+
 def _copy(
-    writing: Writing, images: Sequence[Image], overlays: Sequence[Path], clock: Progress
+    writing: Writing,
+    images: Sequence[Image],
+    overlays: Sequence[Path],
+    verification: Verification,
+    clock: Progress,
 ) -> None:
+    def copied(name: str, done: int, total: int) -> None:
+        clock.copied(name, done, total)
+        verification.refuse_damaged()  # such a source need not be copied to its end
+
     for (disk, place), image, overlay in zip(writing.images, images, overlays, strict=False):
         if image.ours and _is_result(disk, overlay, place):
             overlay.rename(place)
@@ -219,7 +237,7 @@ def _copy(
             place,
             format=disk.format,
             preallocated=disk.allocation is Allocation.preallocated,
-            on_progress=partial(clock.copied, disk.path.name),
+            on_progress=partial(copied, disk.path.name),
         )
 
 

@@ -17,6 +17,8 @@ import pytest
 
 import v2v
 from fixtures.build import guest
+from fixtures.xva import blocks, ova_xml, pack
+from fixtures.xva import guest as xva_guest
 from v2v.keys import Key
 from v2v.run import run
 
@@ -133,6 +135,21 @@ def test_a_wrong_guest_is_named_and_nothing_is_left(case: Case, tmp_path: Path) 
     assert case.codes <= {finding.code for finding in found}
     assert list(target.iterdir()) == []
     assert state(images) == before
+
+
+def test_a_damaged_export_is_named_and_not_what_it_does_to_the_guest(tmp_path: Path) -> None:
+    """Its only block is not what its checksum says; QEMU reads it all the same."""
+    members = [*blocks("Ref:7", os.urandom(MIB))][:1]
+    described = ova_xml(xva_guest({}, [("Ref:7", MIB)]))
+    archive = tmp_path / "web.xva"
+    pack(archive, [("ova.xml", described), *members, ("Ref:7/00000000.xxhash", b"0" * 16)])
+    target = tmp_path / "target"
+    target.mkdir()
+    report = v2v.plan(archive, v2v.Options(storage=target))
+    assert [finding.code for finding in report.blockers] == ["E-XVA-DAMAGED"]
+    with pytest.raises(v2v.V2VError, match="Ref:7/00000000 is not what its checksum says"):
+        v2v.convert(archive, v2v.Options(storage=target))
+    assert list(target.iterdir()) == []
 
 
 def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:

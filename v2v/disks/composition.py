@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 from v2v.disks.image import Image
 from v2v.disks.partition_tables import (
@@ -23,20 +25,11 @@ from v2v.disks.partition_tables import (
     mbr,
 )
 from v2v.disks.qemu_img import create_overlay
+from v2v.disks.vmdk import Extent, descriptor
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
 
 _ALIGNMENT = 2048  # sectors, where each partition begins: 1 MiB, as all tools have it today
-_DESCRIPTOR = """\
-# Disk DescriptorFile
-version=1
-CID=fffffffe
-parentCID=ffffffff
-createType="monolithicFlat"
-# Extent description
-{extents}# The Disk Data Base
-ddb.adapterType = "lsilogic"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +59,38 @@ def compose(parts: Sequence[Part], folder: Path, name: str, signature: int) -> I
     _write(zeros, b"", _ALIGNMENT)
     behind = _tables(placed, name, signature, head, tail)
     end = _end(placed) + behind
-    extents, inner = [(_ALIGNMENT, head)], []
+    extents, inner = [_flat(_ALIGNMENT, head)], []
     for place in placed:
         link = folder / f"{name}.{place.part.number}"  # descriptors hold no quotes in names
         image = _in_file(place.part.image, link.with_name(f"{link.name}.qcow2"))
         link.symlink_to(image.path)
         inner.append((len(extents), image))
-        extents.append((place.count, link))
+        extents.append(_flat(place.count, link))
         gap = _aligned(place.start + place.count) - place.start - place.count
-        extents += [(gap, zeros)] if gap else []
-    extents += [(behind, tail)] if behind else []
-    lines = "".join(f'RW {count} FLAT "{path}" 0\n' for count, path in extents)
-    descriptor = folder / f"{name}.vmdk"
-    descriptor.write_text(_DESCRIPTOR.format(extents=lines), encoding="utf-8")
+        extents += [_flat(gap, zeros)] if gap else []
+    extents += [_flat(behind, tail)] if behind else []
+    whole = folder / f"{name}.vmdk"
+    whole.write_text(descriptor("monolithicFlat", extents), encoding="utf-8")
     images = [part.image for part in parts]
     return Image(
-        descriptor,
+        whole,
         DiskFormat.vmdk,
         end * SECTOR,
         sum(each.allocated_bytes for image in images for each in image.chain()),
         extents=tuple(file for image in images for file in image.files()),
         parts=tuple(inner),
+        verify=partial(_verify, images) if any(image.verify for image in images) else None,
     )
+
+
+def _verify(images: Sequence[Image], ended: Event) -> None:
+    for image in images:
+        if image.verify is not None:
+            image.verify(ended)
+
+
+def _flat(sectors: int, path: Path) -> Extent:
+    return Extent("FLAT", str(path), sectors)
 
 
 def _in_file(image: Image, overlay: Path) -> Image:

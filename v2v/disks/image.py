@@ -16,6 +16,7 @@ from pathlib import Path
 from v2v.disks import desktop, qcow, vhd, vhdx, vmdk
 from v2v.disks.imagefile import LOCAL, Header, ImageFile, Place, Reference, Role
 from v2v.disks.parents import named_parent, parent_beside
+from v2v.disks.verification import Check
 from v2v.disks.vmdk_grains import ESX_SPARSE_MAGIC, SPARSE_MAGIC
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
@@ -45,6 +46,7 @@ class Image:
     ours: bool = False  # made for this conversion: it is changed and becomes the result
     parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
     window: tuple[int, int] | None = None  # where in its file it lies, and how long: whole sectors
+    verify: Check | None = None  # compares it with its checksums; None: it has none
 
     def is_plain_file(self) -> bool:
         """Tell whether it is all of a file or device, and nothing that is served to QEMU."""

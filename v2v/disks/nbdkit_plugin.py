@@ -26,7 +26,7 @@ _held = ExitStack()
 
 
 def config(key: str, value: str) -> None:
-    """Take file= (a chain= from its top), disk= of an XVA, host=, login=, url=, size=, path=."""
+    """Take file= (a chain= from its top), host=, login=, url=, size=, path=."""
     if key == "file":
         _files.append(Path(value))
     else:
@@ -49,7 +49,6 @@ def get_ready() -> None:
     from v2v.disks.layers import LAYERS
     from v2v.disks.remote import remote_place
     from v2v.disks.vmdk_chain import VmdkBlocks
-    from v2v.disks.xva import XvaBlocks
     from v2v.hosts.https_file import HttpsFile, login_of
     from v2v.hosts.remote_file import RemoteBlocks
     from v2v.model import Remote
@@ -57,9 +56,6 @@ def get_ready() -> None:
     if "url" in _told:
         file = HttpsFile(login_of(Path(_told["login"])), _told["url"])
         _opened.append(RemoteBlocks(_held.enter_context(closing(file))))
-        return
-    if "disk" in _told:
-        _opened.append(XvaBlocks(_files[0], _told["disk"]))
         return
     place: Place = LOCAL
     if "host" in _told:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from v2v.disks import xva
 from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.layers import LAYERS
@@ -15,6 +14,7 @@ from v2v.disks.packed_image import in_package
 from v2v.disks.remote import on_host
 from v2v.disks.serving import served
 from v2v.disks.vddk import by_vddk
+from v2v.disks.xva_image import in_archive
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
 
@@ -35,7 +35,7 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
         return
     if disk.member is not None:
         archive = folder / disk.path
-        with _in_archive(archive, disk.member, disk.virtual_bytes or 0) as image:
+        with in_archive(archive, disk.member, disk.virtual_bytes or 0) as image:
             yield image
         return
     if disk.packed is not None:
@@ -69,19 +69,3 @@ def _unreadable(path: Path, said: str) -> SourceError:
         f"{path}: {said}",
         hint="merge the snapshots in the hypervisor, and copy the disk again",
     )
-
-
-@contextmanager
-def _in_archive(archive: Path, member: str, size: int) -> Iterator[Image]:
-    """Serve a disk in an XVA. Raises SourceError, for what a reader finds damaged too."""
-    blocks = xva.disks(archive).get(member, {})
-    if not blocks:  # the first and the last one are always there
-        raise xva.damaged(
-            archive, f"there is no data of {member}, the export has its metadata alone"
-        )
-    if any(number * xva.BLOCK >= size for number in blocks):
-        raise xva.damaged(archive, f"{member} has data behind its end, {size} bytes")
-    used = sum(block.content.size for block in blocks.values())
-    words = (f"file={archive}", f"disk={member}")
-    with served(archive, words, size, used, xva.damaged) as image:
-        yield image

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Comparing files with the checksums of their manifest, while other work goes on.
+"""Comparing files with the checksums of their manifest.
 
-A disk is read here and there and not at once, so its file is read on its own, beside the
-appliance's work and the copying; most of it comes from the page cache then.
+A disk is read here and there and not at once, so its file is read on its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from threading import Event
 
 from v2v.disks.archive import stored
@@ -18,34 +15,8 @@ from v2v.errors import SourceError
 from v2v.packed import Sum
 
 
-class Comparison:
-    """Checksums that are being compared."""
-
-    def __init__(self, running: Future[None]) -> None:
-        self._running = running
-
-    def glance(self) -> None:
-        """Raise SourceError if a wrong one was found by now."""
-        if self._running.done():
-            self._running.result()
-
-    def finish(self) -> None:
-        """Wait for the last one. Raises SourceError if one is wrong."""
-        self._running.result()
-
-
-@contextmanager
-def compared(sums: Sequence[Sum]) -> Iterator[Comparison]:
-    """Compare files for as long as the block lasts; what is not done at its end is given up."""
-    ended = Event()
-    with ThreadPoolExecutor(1) as threads:
-        try:
-            yield Comparison(threads.submit(_compare, sums, ended))
-        finally:
-            ended.set()
-
-
-def _compare(sums: Sequence[Sum], ended: Event) -> None:
+def compare(sums: Iterable[Sum], ended: Event) -> None:
+    """Compare files with their sums, until ``ended``. Raises SourceError for one that differs."""
     for each in sums:
         made = hashlib.new(each.algorithm)
         try:

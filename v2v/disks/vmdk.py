@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from v2v.disks.imagefile import SECTOR, Header, ImageFile, Reference, Role
@@ -42,6 +43,16 @@ _RAW_DEVICES = {
 """What createType, or an extent's kind, says of VMDKs that are no files."""
 FLAT = ("FLAT", "VMFS")
 _SPARSE = ("SPARSE", "VMFSSPARSE", "SESPARSE")
+_DESCRIPTOR = """\
+# Disk DescriptorFile
+version=1
+CID=fffffffe
+parentCID=ffffffff
+createType="{kind}"
+# Extent description
+{extents}# The Disk Data Base
+ddb.adapterType = "lsilogic"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,16 @@ class Extent:
     name: str
     sectors: int
     offset: int = 0  # sectors, into a flat file
+
+
+def descriptor(kind: str, extents: Iterable[Extent]) -> str:
+    """Return the text that makes one disk of extents; their names may hold no quotes."""
+    lines = "".join(
+        f'RW {each.sectors} {each.kind} "{each.name}"'
+        + (f" {each.offset}\n" if each.kind in FLAT else "\n")
+        for each in extents
+    )
+    return _DESCRIPTOR.format(kind=kind, extents=lines)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 import xxhash
@@ -98,7 +99,7 @@ def block_of(name: str) -> Name | None:
     return None if match is None else Name(match["disk"], int(match["number"]), match["sum"])
 
 
-def check(data: bytes, told: bytes, kind: str, name: str, where: Path) -> None:
+def check(data: bytes | memoryview, told: bytes, kind: str, name: str, where: Path) -> None:
     """Compare a block with its checksum, SHA-1 or XXH64 in hex. Raises SourceError."""
     made = (
         f"{xxhash.xxh64_intdigest(data):016x}"
@@ -139,31 +140,25 @@ def _add(blocks: dict[int, Block], number: int, member: Member, where: Path, is_
     blocks[number] = Block(member)
 
 
-class XvaBlocks:
-    """The blocks of a disk in an archive, each compared with its checksum as it is read."""
+def verify(archive: Path, blocks: Iterable[Block], ended: Event) -> None:
+    """Compare blocks with their checksums, in the archive's order, until ``ended``.
 
-    block_bytes = BLOCK
-
-    def __init__(self, archive: Path, disk: str) -> None:
-        self._archive = archive
-        self._blocks = disks(archive)[disk]
-        self._file = archive.open("rb")
-
-    def __contains__(self, number: object) -> bool:
-        """Tell whether the archive has the block."""
-        return number in self._blocks
-
-    def read(self, number: int) -> bytes:
-        """Return a block. Raises SourceError if its checksum is not true of it."""
-        block = self._blocks[number]
-        data = self._pread(block.content)
-        if block.sum is not None:
-            kind = block.sum.name.removeprefix(block.content.name)
-            check(data, self._pread(block.sum), kind, block.sum.name, self._archive)
-        return data
-
-    def _pread(self, member: Member) -> bytes:
-        return os.pread(self._file.fileno(), member.size, member.offset)
+    Raises SourceError.
+    """
+    room = memoryview(bytearray(BLOCK))
+    try:
+        with archive.open("rb", buffering=0) as file:
+            for block in sorted(blocks, key=lambda block: block.content.offset):
+                if block.sum is None:
+                    continue
+                if ended.is_set():
+                    return
+                data = room[: os.preadv(file.fileno(), [room], block.content.offset)]
+                told = os.pread(file.fileno(), block.sum.size, block.sum.offset)
+                kind = block.sum.name.removeprefix(block.content.name)
+                check(data[: block.content.size], told, kind, block.sum.name, archive)
+    except OSError as error:
+        raise SourceError("E-SOURCE-READ", f"{archive}: {error.strerror}") from error
 
 
 def damaged(where: Path, what: str) -> SourceError:
