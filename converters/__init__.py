@@ -10,6 +10,7 @@ from converters import linux, windows
 from drivers.virtio_win import Media
 from v2v.changes import Draft, Plan
 from v2v.files import Files
+from v2v.kernel_package import PackagedKernel
 from v2v.model import BlockDriver, Guest, InitramfsMode, Machine
 
 
@@ -23,12 +24,14 @@ def plan(
     media: Media | None = None,
     block_driver: BlockDriver = BlockDriver.virtio_blk,
     keep_direct_boot: bool = False,
+    packaged: PackagedKernel | None = None,
 ) -> tuple[Guest, Plan]:
     """Return the guest with its kernels filled in, and all that a conversion does to it.
 
     Without ``guest_code`` a step that needs a program of the guest is a blocker. ``media`` has the
     drivers for Windows, of which ``block_driver`` chooses that of its disks. With
-    ``keep_direct_boot`` a kernel of the old host stays outside of the guest. Raises DriverError.
+    ``keep_direct_boot`` a kernel of the old host stays outside of the guest. ``packaged`` is for a
+    Linux guest without a kernel that runs on KVM. Raises DriverError.
     """
     draft = Draft(files, guest_code=guest_code)
     if guest.windows is not None:
@@ -39,7 +42,7 @@ def plan(
     else:
         _warn_addresses(draft, machine, guest)
         guest, capabilities = linux.convert(
-            draft, machine, guest, initramfs, keep_direct_boot=keep_direct_boot
+            draft, machine, guest, initramfs, keep_direct_boot=keep_direct_boot, packaged=packaged
         )
     findings = tuple(draft.warnings), tuple(draft.blockers)
     return guest, Plan(tuple(draft.changes), *findings, capabilities, draft.direct)

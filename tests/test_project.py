@@ -45,6 +45,7 @@ LEVELS = (
     (
         "v2v.access",
         "v2v.buses",
+        "v2v.kernel_package",
         "v2v.networks",
         "v2v.osinfo",
         "v2v.path_maps",

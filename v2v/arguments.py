@@ -210,6 +210,10 @@ def _add_conversion(verb: Group) -> None:
         help="run no program of the guest; what needs one is an error",
     )  # fmt: skip
     verb.add_argument(
+        "--kernel-package", type=Path, action="append", default=[], metavar="FILE",
+        help="a .deb or .rpm with a kernel, for a guest that has none which runs on KVM",
+    )  # fmt: skip
+    verb.add_argument(
         "--keep-direct-boot", action="store_true",
         help="start the guest from its old host's kernel, put beside the images, without a loader",
     )  # fmt: skip

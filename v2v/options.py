@@ -33,6 +33,7 @@ class Options:
     virtio_win: Path | None = None  # drivers for Windows; None: VIRTIO_WIN, or the host's own
     block_driver: BlockDriver = BlockDriver.virtio_blk  # of a Windows guest
     guest_code: bool = True  # programs of the guest may run, in the appliance
+    kernel_packages: tuple[Path, ...] = ()  # of one kernel, for a guest without one for KVM
     keep_direct_boot: bool = False  # from a kernel beside the images, as on Xen
     fstrim: bool = True
     networks: NetworkMap = field(default_factory=NetworkMap)
@@ -71,6 +72,7 @@ def chosen(args: argparse.Namespace) -> Options:
         virtio_win=args.virtio_win,
         block_driver=args.block_driver,
         guest_code=not args.no_guest_code,
+        kernel_packages=tuple(args.kernel_package),
         keep_direct_boot=args.keep_direct_boot,
         fstrim=not args.no_fstrim,
         networks=parse_network_map(args.network, args.bridge, args.mac),

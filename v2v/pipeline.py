@@ -32,6 +32,7 @@ from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
 from v2v.hardware import target_firmware
 from v2v.job import Findings, Job, Source, parts_of, prepared, read_source
+from v2v.kernel_package import unpacked
 from v2v.model import Allocation, Capabilities, DiskFormat, Guest, Machine, TargetDisk
 from v2v.observer import Observer, Progress
 from v2v.options import Options
@@ -169,7 +170,10 @@ def _look(
     found.warn(*seen.warnings)
     found.blockers += seen.blockers
     found.progress.stage("plan", f"Planning the conversion of {seen.guest.product}")
-    with open_media(options.virtio_win, os.environ) as media:
+    with (
+        open_media(options.virtio_win, os.environ) as media,
+        unpacked(options.kernel_packages) as packaged,
+    ):
         guest, drafted = converters.plan(
             machine,
             seen.guest,
@@ -179,6 +183,7 @@ def _look(
             media=media,
             block_driver=options.block_driver,
             keep_direct_boot=options.keep_direct_boot,
+            packaged=packaged,
         )
     found.warn(*drafted.warnings)
     found.blockers += drafted.blockers

@@ -19,6 +19,8 @@ from v2v.errors import CommandError, MissingProgram
 log = logging.getLogger(__name__)
 
 PACKAGES = {
+    "bsdtar": "libarchive-tools",
+    "depmod": "kmod",
     "nbdkit": "nbdkit nbdkit-plugin-python",
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",

@@ -8,7 +8,7 @@ for the files that it knows, and does nothing where they are not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from converters.linux import (
@@ -30,11 +30,12 @@ from converters.linux import (
     menu_roots,
     network,
     outside_kernel,
+    packaged_kernel,
     repositories,
     selinux,
     unified_images,
 )
-from converters.linux.bootloaders.menu import entry_of
+from converters.linux.bootloaders.menu import Entry, Loader, entry_of
 from converters.linux.conversion import Conversion
 from converters.linux.disk_names import disk_names
 from converters.linux.inits import find_init, udev_version
@@ -42,7 +43,8 @@ from converters.linux.packages import Packages
 from drivers.kernels import Ramdisks, Started, kernels
 from v2v.changes import Draft
 from v2v.hardware import target_firmware
-from v2v.model import Bootloader, Capabilities, Firmware, Guest, InitramfsMode, Machine
+from v2v.kernel_package import PackagedKernel
+from v2v.model import Bootloader, Capabilities, Firmware, Guest, InitramfsMode, Kernel, Machine
 
 Step = Callable[[Draft, Conversion], None]
 
@@ -100,9 +102,12 @@ def convert(
     mode: InitramfsMode,
     *,
     keep_direct_boot: bool = False,
+    packaged: PackagedKernel | None = None,
 ) -> tuple[Guest, Capabilities]:
     """Draft the conversion; return the guest with its kernels, and what it has drivers for."""
-    conversion = prepare(draft, machine, guest, mode, keep_direct_boot=keep_direct_boot)
+    conversion = prepare(
+        draft, machine, guest, mode, keep_direct_boot=keep_direct_boot, packaged=packaged
+    )
     kernel_choice.check_kernel(draft, conversion.guest, conversion.kernel, conversion.emulated)
     unified_images.check_images(draft, conversion)
     if not keep_direct_boot:
@@ -124,23 +129,24 @@ def prepare(
     mode: InitramfsMode,
     *,
     keep_direct_boot: bool = False,
+    packaged: PackagedKernel | None = None,
 ) -> Conversion:
     """Return what the steps need to know: kernels, the one to boot, packages, names of disks.
 
-    What the old host started the guest from is in the draft then, and a kernel like any other.
+    What the old host started the guest from, or the kernel of a package, is in the draft then, and
+    a kernel like any other.
     """
-    brought = outside_kernel.bring(draft, machine, keep=keep_direct_boot)
+    brought = None
+    if packaged is None or keep_direct_boot:
+        brought = outside_kernel.bring(draft, machine, keep=keep_direct_boot)
     ramdisks = Ramdisks(draft)
     loaders = bootloaders.find(draft, guest, efi=target_firmware(machine, guest) is Firmware.efi)
+    entries, found = _kernels(draft, ramdisks, loaders)
+    new_menu = packaged is not None and packaged_kernel.bring(draft, guest, packaged, found)
+    if new_menu:
+        loaders = ()
+        entries, found = _kernels(draft, ramdisks, loaders)
     loader = next(iter(loaders), None)
-    entries = () if loader is None else loader.entries(draft)
-    default = None if loader is None else loader.default(draft)
-    found = kernels(
-        draft,
-        ramdisks,
-        [Started(entry.image, entry.initramfs, entry.version) for entry in entries],
-        default=None if default is None else default.image,
-    )
     if keep_direct_boot:
         found = tuple(kernel for kernel in found if kernel.image == brought)
     guest = replace(
@@ -172,4 +178,22 @@ def prepare(
         initramfs=mode,
         emulated=without,
         keeps_direct_boot=keep_direct_boot,
+        new_menu=new_menu,
     )
+
+
+def _kernels(
+    draft: Draft, ramdisks: Ramdisks, loaders: Sequence[Loader]
+) -> tuple[Sequence[Entry], tuple[Kernel, ...]]:
+    """Return the entries of the first loader's menu, and the kernels that there are."""
+    entries: Sequence[Entry] = ()
+    default = None
+    for loader in loaders[:1]:
+        entries, default = loader.entries(draft), loader.default(draft)
+    found = kernels(
+        draft,
+        ramdisks,
+        [Started(entry.image, entry.initramfs, entry.version) for entry in entries],
+        default=None if default is None else default.image,
+    )
+    return entries, found

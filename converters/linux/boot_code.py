@@ -73,8 +73,8 @@ def write_menu(draft: Draft, conversion: Conversion) -> None:
     config = f"{_folder(guest)}/grub.cfg"
     if not _needs_boot_code(conversion) or _disk_number(guest, _place(guest, config)) is None:
         return
-    if _menu_text(draft, config).strip():  # what it does may be more than is understood here
-        return
+    if _menu_text(draft, config).strip() and not conversion.new_menu:
+        return  # what it does may be more than is understood here
     if guest.bootloader is Bootloader.grub_legacy and guest.bootloader_config is not None:
         name = posixpath.basename(guest.bootloader_config)
         menu = _LEGACY_MENU.format(name=name)
@@ -205,7 +205,7 @@ def _needs_boot_code(conversion: Conversion) -> bool:
     outside = conversion.efi or conversion.keeps_direct_boot
     if outside or not guest.kernels or _starts_extlinux(conversion):
         return False
-    return not guest.grub_disks
+    return conversion.new_menu or not guest.grub_disks
 
 
 def _starts_extlinux(conversion: Conversion) -> bool:
@@ -217,7 +217,15 @@ def _starts_extlinux(conversion: Conversion) -> bool:
 def check_loader(draft: Draft, conversion: Conversion) -> None:
     """Say which loaders cannot start the converted guest, or are not known."""
     guest = conversion.guest
-    if draft.is_file(_LILO) and not conversion.loaders:
+    if conversion.new_menu and conversion.efi:
+        draft.block(
+            "E-KERNEL-MENU",
+            f"{guest.product}: the menu of its UEFI loader has no kernel that runs on KVM",
+            hint="install an ordinary kernel in the guest before it is converted",
+        )
+    elif conversion.new_menu:
+        return
+    elif draft.is_file(_LILO) and not conversion.loaders:
         draft.block(
             "E-LILO",
             f"{_LILO}: LILO starts kernels by the sectors that they are in, which change as soon "

@@ -32,6 +32,7 @@ class Conversion:
     initramfs: InitramfsMode
     emulated: Emulated | None  # the devices for what the kernel has no virtio driver for
     keeps_direct_boot: bool = False  # the domain starts its kernel, and no boot loader
+    new_menu: bool = False  # whatever menu there is, it has no kernel that runs on KVM
 
     @property
     def xen(self) -> bool:

@@ -16,6 +16,10 @@ from v2v.files import Files
 from v2v.model import Bus, Capabilities, Driver, Guest, Kernel
 
 Q35 = 2, 6, 32  # older kernels get the machine that they were made for, without AHCI
+_BRING = (
+    "give a package with a kernel: --kernel-package FILE.deb or FILE.rpm; or install one in the"
+    " guest, such as linux-image-amd64, then convert"
+)
 _VIRTIO_1 = 4, 0  # virtio 1.0 came with Linux 4.0
 
 
@@ -130,14 +134,14 @@ def check_kernel(
         draft.block(
             "E-KERNEL-XEN",
             f"{guest.product}: its kernels run on Xen only: {versions}",
-            hint="install an ordinary kernel in the guest, such as linux-image-amd64, then convert",
+            hint=_BRING,
         )
     else:
         draft.block(
             "E-KERNEL-NONE",
             f"{guest.product}: there is no kernel in /boot; Xen's host may have started it with "
             "one of its own",
-            hint="install a kernel in the guest, such as linux-image-amd64, then convert",
+            hint=_BRING,
         )
 
 

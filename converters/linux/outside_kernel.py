@@ -17,8 +17,8 @@ from v2v.model import Boot, BootMethod, Machine
 
 _WHY = "the guest has no kernel of its own; the old host gave it this one"
 _HINT = (
-    "copy it here and say where it is: --map-path FROM=TO; or install a kernel in the guest"
-    " (apt install linux-image-amd64), then convert again"
+    "copy it here and say where it is: --map-path FROM=TO; or give a package with another kernel:"
+    " --kernel-package FILE"
 )
 
 
