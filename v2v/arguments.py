@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from v2v.access import TRANSPORTS
-from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
+from v2v.model import Allocation, BlockDriver, DiskFormat, Firmware, InitramfsMode
 from v2v.version import VERSION
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -208,6 +208,10 @@ def _add_conversion(verb: Group) -> None:
     verb.add_argument(
         "--no-guest-code", action="store_true",
         help="run no program of the guest; what needs one is an error",
+    )  # fmt: skip
+    verb.add_argument(
+        "--firmware", type=Firmware, choices=(Firmware.bios, Firmware.efi),
+        help="what starts the target (default: what starts the source)",
     )  # fmt: skip
     verb.add_argument(
         "--kernel-package", type=Path, action="append", default=[], metavar="FILE",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from v2v.buses import Layout, layout
@@ -108,6 +109,28 @@ def target_firmware(machine: Machine, guest: Guest | None) -> Firmware:
     if machine.firmware is Firmware.unknown and guest is not None:
         return guest.firmware
     return machine.firmware
+
+
+def misfits(wanted: Firmware | None, guest: Guest) -> Iterator[Finding]:
+    """Yield why a firmware that the user wants cannot start the guest from its disks."""
+    if wanted is Firmware.efi and guest.firmware is not Firmware.efi:
+        yield Finding(
+            "E-FIRMWARE",
+            f"{guest.product}: its disks have no EFI system partition that UEFI could start from",
+            "leave --firmware efi out; only disks that are composed of partitions get one",
+        )
+    elif wanted is Firmware.efi and guest.arch != "x86_64":
+        yield Finding(
+            "E-FIRMWARE",
+            f"{guest.product}: a system for {guest.arch} is not started by UEFI of 64 bits",
+            "leave --firmware efi out",
+        )
+    if wanted is Firmware.bios and guest.firmware is Firmware.efi and not guest.grub_disks:
+        yield Finding(
+            "E-FIRMWARE",
+            f"{guest.product}: its disks are made for UEFI, and a BIOS finds no boot code there",
+            "leave --firmware bios out",
+        )
 
 
 def _secure_boot(

@@ -77,7 +77,7 @@ def read_source(
     machine = mapped(machine, options.path_maps)
     nics = map_nics(machine.nics, options.networks)
     found.warn(*machine.warnings, *unused_macs(machine.nics, options.networks))
-    return replace(machine, nics=nics)
+    return replace(machine, nics=nics, firmware=options.firmware or machine.firmware)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def prepared(
         if images:
             folder = opened.enter_context(scratch("v2v-disks-"))
             try:
-                arranged = arrange(machine, images, folder)
+                arranged = arrange(machine, images, folder, options.firmware)
             except SourceError as error:
                 found.blockers.append(error.finding)
                 images = ()

@@ -164,6 +164,7 @@ class Disk:
     datastore: Datastore | None = None  # where ``path`` is, if that is none of a file system
     packed: Packed | None = None  # where it is in a package; ``path`` is for people then
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk
+    loader: bool = False  # it was composed with a loader for UEFI, which the guest knows nothing of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from v2v.access import Access, parse_access
 from v2v.errors import ConfigError
 from v2v.keys import Key, parse_keys
-from v2v.model import Allocation, BlockDriver, DiskFormat, InitramfsMode
+from v2v.model import Allocation, BlockDriver, DiskFormat, Firmware, InitramfsMode
 from v2v.networks import NetworkMap, parse_network_map
 from v2v.path_maps import PathMap, parse_maps
 
@@ -33,6 +33,9 @@ class Options:
     virtio_win: Path | None = None  # drivers for Windows; None: VIRTIO_WIN, or the host's own
     block_driver: BlockDriver = BlockDriver.virtio_blk  # of a Windows guest
     guest_code: bool = True  # programs of the guest may run, in the appliance
+    firmware: Firmware | None = (
+        None  # of the target; None: as the source's, or as the disks are made
+    )
     kernel_packages: tuple[Path, ...] = ()  # of one kernel, for a guest without one for KVM
     keep_direct_boot: bool = False  # from a kernel beside the images, as on Xen
     fstrim: bool = True
@@ -72,6 +75,7 @@ def chosen(args: argparse.Namespace) -> Options:
         virtio_win=args.virtio_win,
         block_driver=args.block_driver,
         guest_code=not args.no_guest_code,
+        firmware=args.firmware,
         kernel_packages=tuple(args.kernel_package),
         keep_direct_boot=args.keep_direct_boot,
         fstrim=not args.no_fstrim,

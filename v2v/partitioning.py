@@ -13,12 +13,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from v2v.disks import loader_partition
 from v2v.disks.composition import Part, compose
 from v2v.disks.image import Image
+from v2v.disks.partition_tables import EFI_SYSTEM
 from v2v.disks.qemu_img import first_bytes
 from v2v.errors import Finding
 from v2v.guest.layout import mbr_partitions, partitions
-from v2v.model import BootMethod, Disk, Machine
+from v2v.model import BootMethod, Disk, Firmware, Machine
 
 _PARTITION = re.compile(r"(?P<disk>(?:xvd|sd|hd)[a-z]{1,3})(?P<number>[1-9][0-9]?)")
 _HEAD = 68 * 1024  # up to and with the superblock of btrfs
@@ -45,11 +47,13 @@ class Arranged:
     findings: tuple[Finding, ...] = ()
 
 
-def arrange(machine: Machine, images: tuple[Image, ...], folder: Path) -> Arranged:
+def arrange(
+    machine: Machine, images: tuple[Image, ...], folder: Path, firmware: Firmware | None = None
+) -> Arranged:
     """Return the disks that the target is to have; new ones need the files put into ``folder``.
 
     Images that are partitions of one disk become one; the disk to start from gets a partition table
-    if it has none. Raises SourceError.
+    if it has none, and for UEFI a partition with a loader. Raises SourceError.
     """
     groups = _groups(machine)
     if 0 not in groups and _starts_from_bare(machine, images[0]):
@@ -65,8 +69,12 @@ def arrange(machine: Machine, images: tuple[Image, ...], folder: Path) -> Arrang
         elif group.members[0] == at:
             numbered = zip(group.members, group.numbers, strict=True)
             parts = [Part(number, images[at], _type(images[at])) for at, number in numbered]
-            made.append(compose(parts, folder, group.device, _signature(machine, group)))
-            disks.append(_disk(disk, group, made[-1]))
+            signature = _signature(machine, group)
+            loader = firmware is Firmware.efi and not any(disk.loader for disk in disks)
+            if loader:
+                parts.append(_loader(group, folder, signature))
+            made.append(compose(parts, folder, group.device, signature))
+            disks.append(_disk(disk, group, made[-1], loader=loader))
             findings.append(_finding(machine, group))
     return Arranged(replace(machine, disks=tuple(disks)), tuple(made), tuple(findings))
 
@@ -117,7 +125,13 @@ def _type_of(head: bytes) -> int | None:
     return None
 
 
-def _disk(first: Disk, group: _Group, image: Image) -> Disk:
+def _loader(group: _Group, folder: Path, signature: int) -> Part:
+    """Return the partition with UEFI's loader, behind the others."""
+    image = loader_partition.make(folder / f"{group.device}.esp", group.numbers, signature)
+    return Part(max(group.numbers) + 1, image, EFI_SYSTEM)
+
+
+def _disk(first: Disk, group: _Group, image: Image, *, loader: bool) -> Disk:
     return Disk(
         str(image.path),
         image.format,
@@ -125,6 +139,7 @@ def _disk(first: Disk, group: _Group, image: Image) -> Disk:
         group.device,
         image.virtual_bytes,
         wrapped=group.wrapped,
+        loader=loader,
     )
 
 

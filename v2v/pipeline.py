@@ -30,7 +30,7 @@ from v2v.errors import BlockedError, GuestError, SourceError, TargetError
 from v2v.guest.checks import finish
 from v2v.guest.inspect import Inspection, inspect
 from v2v.guest.session import Drive, Session
-from v2v.hardware import target_firmware
+from v2v.hardware import misfits, target_firmware
 from v2v.job import Findings, Job, Source, parts_of, prepared, read_source
 from v2v.kernel_package import unpacked
 from v2v.model import Allocation, Capabilities, DiskFormat, Guest, Machine, TargetDisk
@@ -169,6 +169,7 @@ def _look(
     seen = inspect(session, machine, options.root, options.keys, fsck=options.fsck)
     found.warn(*seen.warnings)
     found.blockers += seen.blockers
+    found.blockers += misfits(options.firmware, seen.guest)
     found.progress.stage("plan", f"Planning the conversion of {seen.guest.product}")
     with (
         open_media(options.virtio_win, os.environ) as media,

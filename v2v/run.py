@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 PACKAGES = {
     "bsdtar": "libarchive-tools",
     "depmod": "kmod",
+    "grub-mkimage": "grub-common",
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "mmd": "mtools",
     "nbdkit": "nbdkit nbdkit-plugin-python",
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",

@@ -28,6 +28,8 @@ from v2v.model import Bootloader, Filesystem, Guest
 
 _PLATFORMS = ("/usr/lib/grub/i386-pc", "/usr/share/grub2/i386-pc")  # Debian's and Fedora's; SUSE's
 HOST = Path("/")
+_EFI = HOST / "usr/lib/grub/x86_64-efi"  # those that the loader of a composed disk is made of
+_WHY_MODULES = "GRUB loads the rest of itself from beside its menu"
 _MODULES = re.compile(r".+\.(mod|lst|img)")
 _FILE_SYSTEMS = {
     "ext2": "ext2", "ext3": "ext2", "ext4": "ext2", "xfs": "xfs", "btrfs": "btrfs",
@@ -71,7 +73,7 @@ def write_menu(draft: Draft, conversion: Conversion) -> None:
     """
     guest = conversion.guest
     config = f"{_folder(guest)}/grub.cfg"
-    if not _needs_boot_code(conversion) or _disk_number(guest, _place(guest, config)) is None:
+    if not _needs_menu(conversion) or _disk_number(guest, _place(guest, config)) is None:
         return
     if _menu_text(draft, config).strip() and not conversion.new_menu:
         return  # what it does may be more than is understood here
@@ -134,10 +136,14 @@ def install_boot_code(draft: Draft, conversion: Conversion) -> None:
 
     GRUB's modules go beside its menu, as grub-install puts them there.
     """
-    if not _needs_boot_code(conversion):
-        return
     guest = conversion.guest
     folder = _folder(guest)
+    if conversion.own_loader and guest.kernels:
+        modules = {path.name: path.read_bytes() for path in sorted(_EFI.iterdir())
+                   if _MODULES.fullmatch(path.name)}  # fmt: skip
+        draft.upload_folder(f"{folder}/{_EFI.name}", modules, why=_WHY_MODULES)
+    if not _needs_boot_code(conversion):
+        return
     place = _place(guest, folder)
     number = _disk_number(guest, place)
     area = guest.boot_areas[number] if number is not None else None
@@ -169,8 +175,7 @@ def install_boot_code(draft: Draft, conversion: Conversion) -> None:
         )
         return
     modules = {name: data for name, data in platform.items() if _MODULES.fullmatch(name)}
-    why = "GRUB loads the rest of itself from beside its menu"
-    draft.upload_folder(f"{folder}/i386-pc", modules, why=why)
+    draft.upload_folder(f"{folder}/i386-pc", modules, why=_WHY_MODULES)
     why = "a BIOS starts what is in the disk's first sector, and there is nothing"
     draft.write_boot_code(disk, sector, area.start, core, why=why)
 
@@ -208,6 +213,12 @@ def _needs_boot_code(conversion: Conversion) -> bool:
     return conversion.new_menu or not guest.grub_disks
 
 
+def _needs_menu(conversion: Conversion) -> bool:
+    return _needs_boot_code(conversion) or (
+        conversion.own_loader and bool(conversion.guest.kernels)
+    )
+
+
 def _starts_extlinux(conversion: Conversion) -> bool:
     """Tell whether extlinux is the loader: its code is in the partition's first sectors."""
     first = conversion.loaders[:1]
@@ -217,7 +228,7 @@ def _starts_extlinux(conversion: Conversion) -> bool:
 def check_loader(draft: Draft, conversion: Conversion) -> None:
     """Say which loaders cannot start the converted guest, or are not known."""
     guest = conversion.guest
-    if conversion.new_menu and conversion.efi:
+    if conversion.new_menu and conversion.efi and not conversion.own_loader:
         draft.block(
             "E-KERNEL-MENU",
             f"{guest.product}: the menu of its UEFI loader has no kernel that runs on KVM",

@@ -44,6 +44,11 @@ class Conversion:
         return target_firmware(self.machine, self.guest) is Firmware.efi
 
     @property
+    def own_loader(self) -> bool:
+        """Tell whether the disk was composed with a loader for UEFI, of this host's GRUB."""
+        return any(disk.loader for disk in self.machine.disks)
+
+    @property
     def asks_passphrase(self) -> bool:
         """Tell whether a passphrase may be asked for at boot, which is typed where it always was.
 

@@ -32,7 +32,7 @@ class _Program:
 
 def place_loader(draft: Draft, conversion: Conversion) -> None:
     """Have a fallback loader, made from the distribution's own programs."""
-    if not conversion.efi:
+    if not conversion.efi or conversion.own_loader:
         return
     guest = conversion.guest
     partition = esp.find(draft, guest)

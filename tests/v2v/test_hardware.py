@@ -7,7 +7,7 @@ import pytest
 
 from v2v.devices import boot_disk
 from v2v.errors import TargetError
-from v2v.hardware import decide
+from v2v.hardware import decide, misfits
 from v2v.model import (
     Capabilities,
     Firmware,
@@ -134,3 +134,24 @@ def test_virtio_0_9_is_asked_for_on_q35_only() -> None:
     old = Capabilities(virtio_transitional=True)
     assert decide(MACHINE, GUEST, old, 1)[0].virtio == "virtio-transitional"
     assert decide(MACHINE, GUEST, replace(old, machine="pc"), 1)[0].virtio == "virtio"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made_for", "changed", "said"),
+    [
+        (None, Firmware.bios, {}, None),
+        (Firmware.efi, Firmware.efi, {}, None),
+        (Firmware.bios, Firmware.bios, {}, None),
+        (Firmware.bios, Firmware.efi, {"grub_disks": ("/dev/sda",)}, None),
+        (Firmware.efi, Firmware.bios, {}, "no EFI system partition"),
+        (Firmware.efi, Firmware.efi, {"arch": "i686"}, "a system for i686"),
+        (Firmware.bios, Firmware.efi, {}, "a BIOS finds no boot code"),
+    ],
+)
+def test_a_firmware_that_cannot_start_the_disks_is_refused(
+    wanted: Firmware | None, made_for: Firmware, changed: Mapping[str, object], said: str | None
+) -> None:
+    guest = replace(GUEST, firmware=made_for, **changed)  # type: ignore[arg-type]
+    found = [*misfits(wanted, guest)]
+    assert [finding.code for finding in found] == (["E-FIRMWARE"] if said else [])
+    assert said is None or said in found[0].message

@@ -16,6 +16,7 @@ from threading import Event
 
 from v2v.disks.image import Image
 from v2v.disks.partition_tables import (
+    EFI_SYSTEM,
     GPT_NUMBERS,
     MBR_NUMBERS,
     MBR_SECTORS,
@@ -38,7 +39,7 @@ class Part:
 
     number: int  # from 1
     image: Image
-    type: int  # in an MBR: 0x83 Linux, 0x82 swap, 0x8e LVM
+    type: int  # in an MBR: 0x83 Linux, 0x82 swap, 0x8e LVM, 0xef UEFI's
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _end(placed: Sequence[_Placed]) -> int:
 def _tables(placed: Sequence[_Placed], name: str, signature: int, head: Path, tail: Path) -> int:
     """Write what is in front of the partitions, and behind; return the sectors that are behind.
 
-    A GPT is made where an MBR does not do. Raises SourceError where no table does.
+    A GPT is made where an MBR does not do, and for UEFI. Raises SourceError where no table does.
     """
     numbers = [place.part.number for place in placed]
     partitions = [
@@ -139,7 +140,8 @@ def _tables(placed: Sequence[_Placed], name: str, signature: int, head: Path, ta
             hint="make one disk of these images by hand, and name it in the configuration",
         )
     end = _end(placed)
-    if end <= MBR_SECTORS and max(numbers) <= MBR_NUMBERS:
+    efi = any(partition.type == EFI_SYSTEM for partition in partitions)
+    if not efi and end <= MBR_SECTORS and max(numbers) <= MBR_NUMBERS:
         _write(head, mbr(partitions, signature), _ALIGNMENT)
         return 0
     first, last = gpt(partitions, end + _ALIGNMENT, signature)

@@ -23,7 +23,9 @@ _FIRST = 34  # sector behind header and entries
 _CHS = b"\xfe\xff\xff"  # beyond what cylinders, heads and sectors can say
 _PROTECTIVE = 0xEE
 _LINUX = uuid.UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
+EFI_SYSTEM = 0xEF  # UEFI's own number for its partition in an MBR
 _TYPES = {
+    EFI_SYSTEM: uuid.UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B"),
     0x82: uuid.UUID("0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"),  # swap
     0x8E: uuid.UUID("E6D6D379-F507-44C2-A23C-238F2A3DF928"),  # LVM
     0xFD: uuid.UUID("A19D880F-05FC-4D3B-A006-743F0F84911E"),  # RAID
@@ -54,13 +56,14 @@ def mbr(partitions: Iterable[Partition], signature: int) -> bytes:
 def gpt(partitions: Sequence[Partition], sectors: int, signature: int) -> tuple[bytes, bytes]:
     """Return the first 34 and the last 33 sectors of a disk.
 
-    What is free up to sector 2048 is a BIOS boot partition, number 128. GUIDs come from the
-    signature, so that they are the same for each run.
+    What is free up to sector 2048 is a BIOS boot partition, number 128, unless one of the
+    partitions is UEFI's. GUIDs come from the signature, so that they are the same for each run.
     """
     own = uuid.uuid5(uuid.NAMESPACE_OID, f"v2v disk {signature:08x}")
     table = bytearray(_ENTRIES * _ENTRY)
     loader = Partition(_ENTRIES, 0, _FIRST, 2048 - _FIRST)
-    for each in (*partitions, loader):
+    efi = any(each.type == EFI_SYSTEM for each in partitions)
+    for each in (*partitions, *(() if efi else (loader,))):
         kind = _BIOS_BOOT if each is loader else _TYPES.get(each.type, _LINUX)
         unique = uuid.uuid5(own, str(each.number))
         last = each.start + each.count - 1

@@ -115,7 +115,7 @@ def enter(
         guest = windows_guest(session, volumes, systems, chosen.device, files)
         findings += obstacles(session, volumes, chosen.device)
     else:
-        unlisted = mount_unlisted(session, volumes.heads, _devices(mounted))
+        unlisted = mount_unlisted(session, _own_heads(session, machine, volumes), _devices(mounted))
         mounted += [Mount(unlisted[place], place, optional=True) for place in unlisted]
         guest = _guest(session, volumes, systems, chosen, mounted, files, links)
     findings += hibernated(session, volumes, swap_files(listed))
@@ -123,6 +123,14 @@ def enter(
     needed = any(finding.code == "E-GUEST-MOUNT" for finding in findings)
     findings += locked(volumes, needed=needed)
     return Inspection(guest, files, volumes, tuple(mounted), tuple(findings))
+
+
+def _own_heads(session: Session, machine: Machine, volumes: Volumes) -> Mapping[str, bytes]:
+    """Return the first sectors of disks without a boot partition that the guest does not know."""
+    made = {
+        name for disk, name in zip(machine.disks, session.devices(), strict=True) if disk.loader
+    }
+    return {name: head for name, head in volumes.heads.items() if name not in made}
 
 
 def _guest(

@@ -216,3 +216,22 @@ def test_lilo_is_a_blocker_and_an_unknown_loader_a_warning() -> None:
     unknown = case(ALPINE, {}, without=("/boot/extlinux.conf",))
     drafted, _ = draft(boot_code.check_loader, unknown)
     assert [found.code for found in drafted.warnings] == ["W-BOOT-MENU"]
+
+
+def test_a_disk_with_a_loader_for_uefi_gets_a_menu_and_modules_and_no_boot_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boot_code, "_EFI", tmp_path)
+    (tmp_path / "linux.mod").write_bytes(b"module")
+    (tmp_path / "kernel.img").write_bytes(b"image")
+    found = case(LEGACY, {})
+    disks = tuple(replace(disk, loader=True) for disk in found.machine.disks)
+    machine = replace(found.machine, disks=disks, firmware=Firmware.efi)
+    guest = replace(found, machine=machine)
+    assert [text.split(" (")[0] for text in described(draft(boot_code.write_menu, guest)[0])] == [
+        "create /boot/grub/grub.cfg"
+    ]
+    (modules,) = installed(guest).changes
+    assert isinstance(modules, UploadFolder)
+    assert modules.path == f"/boot/grub/{tmp_path.name}"
+    assert modules.files.keys() == {"kernel.img", "linux.mod"}
