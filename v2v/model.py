@@ -325,9 +325,7 @@ class Guest:
     like: tuple[str, ...] = ()  # os-release's ID_LIKE
     filesystems: tuple[Filesystem, ...] = ()
     disks: tuple[str, ...] = ()  # the appliance's names of the disks, in the source's order
-    grub_disks: tuple[
-        str, ...
-    ] = ()  # of these, the ones with GRUB's boot code in their first sector
+    grub_disks: tuple[str, ...] = ()  # those with GRUB's boot code in their first sector
     boot_areas: tuple[BootArea | None, ...] = ()  # of each disk, None: it has no partition table
     code_disks: tuple[str, ...] = ()  # the ones with any boot code there
     bootloader: Bootloader = Bootloader.none  # it and its menu are found by the converter

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Files and block devices of another host, read where they are.
+"""Block devices of another host, read where they are, and files where there is no SFTP.
 
 The host needs nothing but a shell and dd(1), and nothing is ever written there: one connection
-per file takes requests, and each is a dd of its own. sftp would do for files, but it knows no size
-of a block device. Of 512 MiB over loopback, ``ssh host cat`` passed 280 MiB/s, this and a copy to
-qcow2 176 with blocks of 1 MiB, 154 with 512 KiB, 187 with 2 MiB, which make metadata slower.
+per file takes requests, and each is a dd of its own. SFTP does for files, and is as fast, but it
+knows no size of a block device. Of 512 MiB over loopback, ``ssh host cat`` passed 280 MiB/s, this
+and a copy to qcow2 176 with blocks of 1 MiB, 154 with 512 KiB, 187 with 2 MiB, which make metadata
+slower.
 """
 
 from __future__ import annotations

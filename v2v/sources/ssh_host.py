@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import stat as modes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -62,10 +62,9 @@ class Registered:
     running: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
-    def runs(self, path: str, session: Sftp) -> bool:
-        """Tell whether a guest runs there; it may be known by another name of its datastore."""
-        real = session.real(path) if self.running else None
-        return any(path == each or session.real(each) == real for each in self.running)
+    def active(self, session: Sftp) -> frozenset[str]:
+        """Return the real paths of those that run, as a datastore has several names."""
+        return frozenset(filter(None, map(session.real, self.running)))
 
 
 def registered(remote: Remote) -> Registered:
@@ -111,7 +110,8 @@ def read(
         if kind != vmx.name:
             return there(machine, remote)
         machine = with_locks(machine, Path(path), place)
-        running = machine.running or registered(remote).runs(path, place.session)
+        active = registered(remote).active(place.session)
+        running = machine.running or place.session.real(path) in active
     return there(machine, remote, "running" if running else "shut off")
 
 
@@ -147,19 +147,22 @@ def guests(remote: Remote, folder: str) -> tuple[tuple[Listed, ...], tuple[Findi
     findings = list(known.findings)
     found = []
     with remote_place(remote) as place:
+        active = known.active(place.session)
         paths = known.paths if not folder else ()
         for path in paths or _below(place.session, folder or VOLUMES, findings):
             try:
-                found.append(_listed(remote, path, place, known))
+                found.append(_listed(remote, path, place, active))
             except SourceError as error:
                 findings.append(error.finding)
     return tuple(found), tuple(findings)
 
 
-def _listed(remote: Remote, path: str, place: RemotePlace, known: Registered) -> Listed:
+def _listed(
+    remote: Remote, path: str, place: RemotePlace, active: Collection[str | None]
+) -> Listed:
     with place.open(Path(path)) as file:
         machine = with_locks(vmx.parse(_content(file), Path(path)), Path(path), place)
-    running = machine.running or known.runs(path, place.session)
+    running = machine.running or place.session.real(path) in active
     blockers: list[Finding] = []
     disks = []
     for each in machine.disks:
