@@ -75,6 +75,7 @@ LEVELS = (
         "v2v.packed",
         "v2v.units",
         "v2v.version",
+        "v2v.vmware_encodings",
         "v2v.windows_guest",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from v2v.disks.datastore import in_datastore
@@ -16,9 +17,7 @@ from v2v.disks.serving import served
 from v2v.disks.vddk import by_vddk
 from v2v.disks.xva_image import in_archive
 from v2v.errors import SourceError
-from v2v.model import Disk, DiskFormat
-
-_NAMES = {DiskFormat.vpc: "VHD", DiskFormat.vhdx: "VHDX", DiskFormat.vdi: "VDI"}
+from v2v.model import Disk
 
 
 @contextmanager
@@ -43,24 +42,29 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
             yield image
         return
     image = inspect_image(disk, folder, trust=trust)
-    if not any(link.format in LAYERS and link.backing for link in image.chain()):
+    chained = (link.recoded or (link.format in LAYERS and link.backing) for link in image.chain())
+    if not any(chained):
         yield image
         return
-    with _differencing(image) as whole:
+    with _whole(image) as whole:
         yield whole
 
 
 @contextmanager
-def _differencing(image: Image) -> Iterator[Image]:
-    """Serve a chain of VHDs, VHDXs or VDIs as one disk. Raises SourceError if it is mixed."""
+def _whole(image: Image) -> Iterator[Image]:
+    """Serve as one disk what QEMU cannot put together: VHDs, VHDXs, VDIs; VMDKs in old encodings.
+
+    Raises SourceError where several formats are among them.
+    """
     chain = tuple(image.chain())
-    if any(link.format is not image.format for link in chain):
-        below = next(link.format for link in chain if link.format in LAYERS and link.backing)
-        raise _unreadable(image.path, f"its backing file is a differencing {_NAMES[below]}")
+    other = next((link for link in chain if link.format is not image.format), None)
+    if other is not None:
+        fact = f"its backing file {other.path.name} is a {other.format}, which cannot be under"
+        raise _unreadable(image.path, f"{fact} a {image.format}")
     words = (f"chain={image.format}", *(f"file={link.path}" for link in chain))
     used = sum(link.allocated_bytes for link in chain)
     with served(image.path, words, image.virtual_bytes, used, _unreadable) as whole:
-        yield whole
+        yield replace(whole, wwid=image.wwid)
 
 
 def _unreadable(path: Path, said: str) -> SourceError:

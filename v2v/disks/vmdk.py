@@ -9,6 +9,7 @@ would not be what is opened.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from v2v.disks.imagefile import SECTOR, Header, ImageFile, Reference, Role
 from v2v.disks.vmdk_grains import ESX_SPARSE_MAGIC, SPARSE_MAGIC, Grains, read_grains
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
+from v2v.vmware_encodings import codec
 
 TEXT_MAGIC = b"# Disk DescriptorFile"
 
@@ -28,6 +30,7 @@ _NO_PARENT = "ffffffff"
 _HINT = "parentFileNameHint"
 
 _PAIR = re.compile(r"\s*([\w.:\-]+)\s*=\s*(?:\"([^\"]*)\"|(.*?))\s*")
+_ENCODING = re.compile(rb"^[ \t]*encoding[ \t]*=[ \t]*\"([\w.:-]{1,40})\"", re.MULTILINE | re.ASCII)
 _EXTENT = re.compile(
     r"(RW|RDONLY|NOACCESS)\s+(\d{1,18})\s+(\w+)(?:\s+\"([^\"]+)\"(?:\s+(\d{1,18}))?)?\s*"
 )
@@ -79,6 +82,7 @@ def descriptor(kind: str, extents: Iterable[Extent]) -> str:
 class _Descriptor:
     pairs: dict[str, str] = field(default_factory=dict)
     extents: list[Extent] = field(default_factory=list)
+    recoded: bool = False
 
 
 def read_vmdk(file: ImageFile) -> Header:
@@ -167,7 +171,9 @@ def _header(
     # The UUID is the disk's NAA identifier, of VMware's own numbers (disk.EnableUUID shows it).
     uuid = "".join(pairs.get("ddb.uuid", "").lower().replace("-", " ").split())
     wwid = f"3{uuid}" if re.fullmatch("6000c29[0-9a-f]{25}", uuid) else None
-    return Header(file.virtual(size), references, _cid(pairs.get("CID", "")), wwid)
+    return Header(
+        file.virtual(size), references, _cid(pairs.get("CID", "")), wwid, descriptor.recoded
+    )
 
 
 def _cid(text: str) -> str:
@@ -180,10 +186,13 @@ def _parse(file: ImageFile, data: bytes, *, embedded: bool = False) -> _Descript
 
     Of one that is ``embedded`` in its extent, nobody reads the extents.
     """
-    text = data.split(b"\0", 1)[0].decode(errors="surrogateescape")
+    data = data.split(b"\0", 1)[0]
+    named = _ENCODING.search(data)
+    encoding = (codec(named[1].decode("ascii")) if named else None) or "utf-8"
+    text = data.decode(encoding, errors="surrogateescape")
     if text.count(_HINT) > 1:
         raise file.malformed("the VMDK descriptor names its parent more than once")
-    found = _Descriptor()
+    found = _Descriptor(recoded=os.fsencode(text) != data)
     before = "#"
     for line in text.split("\n"):
         if not (embedded and _EXTENT.fullmatch(line.rstrip("\r"))):

@@ -15,15 +15,12 @@ from typing import Never
 
 from v2v.errors import Finding, SourceError
 from v2v.sources import image_content
+from v2v.vmware_encodings import codec
 
 _LINE = re.compile(r"(?P<key>[^\s=\"]+)\s*=\s*(?:\"(?P<quoted>.*)\"|(?P<bare>[^\"]*))")
 _COMMENT = re.compile(r"(\"[^\"]*\")\s*#.*")
 _ESCAPES = re.compile(r"(?:\|[0-9a-fA-F]{2})+")
 _ENCODING = re.compile(rb"^\s*\.?encoding\s*=\s*\"?([\w.:-]+)", re.IGNORECASE | re.MULTILINE)
-_WINDOWS_CODE_PAGE = re.compile(r"(?:windows|ms)-?(874|932|936|949|950)", re.IGNORECASE)
-_ENCODINGS = re.compile(
-    r"utf-8|ascii|iso8859-\d+|cp\d{3,4}|shift_jis|gbk|gb2312|gb18030|big5|big5hkscs|euc_jp|euc_kr|koi8-r"
-)
 _TOLD = 20  # odd lines, each by itself
 _TRUE = frozenset(("true", "yes", "on", "1", "t", "y"))
 _FALSE = frozenset(("false", "no", "off", "0", "f", "n"))
@@ -117,12 +114,8 @@ def _encoding(data: bytes, where: str) -> tuple[str, list[Finding]]:
     if found is None:
         return "utf-8", []
     given = found[1].decode("ascii", errors="replace")
-    try:
-        known = "cp932" if given.lower() == "windows-31j" else given  # Shift_JIS in Java's words
-        name = codecs.lookup(_WINDOWS_CODE_PAGE.sub(r"cp\1", known)).name
-    except (LookupError, ValueError):
-        name = ""
-    if _ENCODINGS.fullmatch(name) is not None:
+    name = codec(given)
+    if name is not None:
         return name, []
     message = f"{where}: unknown encoding {given!r}, read as UTF-8"
     return "utf-8", [Finding("W-VMX-ENCODING", message)]

@@ -106,7 +106,9 @@ def test_a_snapshot_under_another_format_is_refused(tmp_path: Path) -> None:
     data[8:20] = (0x200).to_bytes(8, "big") + len(name).to_bytes(4, "big")
     data[0x200 : 0x200 + len(name)] = name
     over.write_bytes(data)
-    with pytest.raises(SourceError, match="is a differencing VHD"):
+    with pytest.raises(
+        SourceError, match=r"its backing file top\.vhd is a vpc, which cannot be under a qcow2"
+    ):
         read(over, DiskFormat.qcow2)
 
 

@@ -13,8 +13,10 @@ from tests.v2v.disks.making import MIB, SIZE, content, inspected, made, raw, sho
 from tests.v2v.disks.test_references import descriptor
 from tests.v2v.disks.vmdk_writers import write_cowd, write_sesparse, write_stream
 from v2v.disks.imagefile import LOCAL
+from v2v.disks.opening import open_image
 from v2v.disks.vmdk_chain import VmdkBlocks
 from v2v.errors import SourceError
+from v2v.model import Disk
 
 SECTORS = SIZE // 512
 SUBFORMATS = (
@@ -107,3 +109,26 @@ def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     raw(path, content()[:-512])
     with pytest.raises(SourceError, match="reaches to byte"):
         read(base)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "known"),
+    [("GBK", "gbk"), ("Shift_JIS", "cp932"), ("windows-936", "gbk"), ("UTF-8", "utf-8")],
+)
+def test_names_are_in_the_encoding_that_the_descriptor_names(
+    tmp_path: Path, encoding: str, known: str
+) -> None:
+    """A Windows host writes its own; copied here, the files have names in UTF-8."""
+    name = "\u4e2d\u6587"
+    raw(tmp_path / f"{name}-flat.vmdk", content())
+    base = descriptor(tmp_path / f"{name}.vmdk", f'RW {SECTORS} FLAT "{name}-flat.vmdk" 0')
+    write_cowd(tmp_path / f"{name}-1.vmdk", delta(content(), 7), content())
+    pairs = f'CID=1\nparentCID=12345678\nparentFileNameHint="{name}.vmdk"'
+    line = f'RW {SECTORS} VMFSSPARSE "{name}-1.vmdk"'
+    top = descriptor(tmp_path / "top.vmdk", line, pairs=pairs)
+    for path in (base, top):
+        text = path.read_text().replace("version=1", f'version=1\nencoding="{encoding}"')
+        path.write_bytes(text.encode(known))
+    with open_image(Disk(str(top), None), tmp_path, trust=False) as image:
+        assert image.path.is_socket() is (encoding != "UTF-8")
+        assert shown(image, tmp_path) == delta(content(), 7)
