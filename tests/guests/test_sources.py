@@ -6,7 +6,6 @@ A guest that never booted would prove nothing. Xen's own disks are IDE here, as 
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 import v2v
 from fixtures.build import bootable, guest
 from fixtures.debian import guestfish
+from fixtures.ova import taken_out
 from fixtures.programs import run
 from v2v.model import Bus, Firmware, Hypervisor
 from v2v.proof import Level, describe, verify
@@ -63,13 +63,10 @@ def _domain(source: Path, folder: Path) -> str:
     for letter, disk in zip("abcd", machine.disks, strict=False):
         path, form = Path(disk.path), disk.format or "vmdk"
         if disk.packed is not None:
-            with tarfile.open(source) as archive:
-                archive.extract(path.name, folder, filter="data")
-            path = folder / path.name
+            path = taken_out(source, path.name, folder)
         if efi:
-            path, form = folder / f"{letter}.img", "raw"
-            converted = folder / f"{letter}.img"
-            run("qemu-img", "convert", "-O", "raw", path, converted)
+            old, path, form = path, folder / f"{letter}.img", "raw"
+            run("qemu-img", "convert", "-O", "raw", old, path)
             guestfish(_FALLBACK, path)
         prefix = "hd" if bus is Bus.ide else "sd"
         disks.append(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from v2v.cancellation import check
 from v2v.disks.archive import expanded
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.imagefile import SECTOR, ImageFile, opened
@@ -122,6 +123,7 @@ def _expand(place: Path, packed: Packed, path: Path, limit: int | None) -> None:
     try:
         with path.open("xb") as out:
             for data in expanded(packed):
+                check()
                 done += len(data)
                 if limit is not None and done > limit:
                     raise _too_large(
