@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import v2v
@@ -26,7 +27,8 @@ from fixtures.ova import taken_out
 from v2v.disks.copy import copy
 from v2v.disks.opening import open_image
 from v2v.disks.qemu_img import create_overlay
-from v2v.disks.sums import compared
+from v2v.disks.sums import compare
+from v2v.disks.verification import Verification
 from v2v.model import DiskFormat, Machine
 
 LEAST = 0.8  # of qemu-img's speed
@@ -35,10 +37,13 @@ LEAST = 0.8  # of qemu-img's speed
 def ours(machine: Machine, folder: Path) -> Path:
     """Copy the first disk of an OVA; the only other thing that is made is a small overlay."""
     (disk, *_), overlay, target = machine.disks, folder / "overlay", folder / "ours.qcow2"
-    with open_image(disk, machine.folder, trust=False) as image, compared(machine.sums) as sums:
+    with (
+        open_image(disk, machine.folder, trust=False) as image,
+        Verification([partial(compare, machine.sums)]) as verification,
+    ):
+        verification.begin()
         create_overlay(image, overlay)
         copy(overlay, target, format=DiskFormat.qcow2)
-        sums.finish()
     overlay.unlink()
     return target
 

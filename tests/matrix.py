@@ -31,7 +31,7 @@ from tests import reference, support
 
 ROOT = Path(__file__).parent.parent
 V2V = str(Path(sys.executable).with_name("v2v"))
-CONFIGURATIONS = (".cfg", ".vmx", ".xml", ".xva", ".ova")
+CONFIGURATIONS = (".cfg", ".vmx", ".xml", ".xva", ".ova", ".vbox")
 BOOT_SECONDS = 600
 _HEAD = """\
 # Success matrix

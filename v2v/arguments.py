@@ -15,7 +15,9 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Group: TypeAlias = argparse._ActionsContainer  # a verb's parser, or a titled part of its options
 
 # Of v2v.sources, which takes longer to import than a line of help may.
-SOURCE_KINDS = ("xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "libvirt", "disk")
+SOURCE_KINDS = (
+    "xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "hyperv", "libvirt", "disk",
+)  # fmt: skip
 _USAGE = "%(prog)s [option ...] SOURCE [SOURCE ...]"  # all options would fill the screen
 
 

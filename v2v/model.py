@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
 
-from v2v.datastore import Datastore
+from v2v.datastore import Datastore, Login
 from v2v.errors import Finding
 from v2v.packed import Packed, Sum
 from v2v.windows_guest import Windows
@@ -161,6 +161,7 @@ class Disk:
     member: str | None = None  # which of the disks in the archive ``path``
     wwid: str | None = None  # what it told the guest of itself, as in /dev/disk/by-id/scsi-WWID
     host: Remote | None = None  # where ``path`` is; None: on this host
+    site: Login | None = None  # ``path`` is a URI: the account there, and how it is trusted
     datastore: Datastore | None = None  # where ``path`` is, if that is none of a file system
     packed: Packed | None = None  # where it is in a package; ``path`` is for people then
     wrapped: bool = False  # the guest knew what is in its partition 1 as the whole disk

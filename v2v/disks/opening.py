@@ -14,6 +14,7 @@ from v2v.disks.layers import LAYERS
 from v2v.disks.packed_image import in_package
 from v2v.disks.remote import on_host
 from v2v.disks.serving import served
+from v2v.disks.uri import by_uri
 from v2v.disks.vddk import by_vddk
 from v2v.disks.xva_image import in_archive
 from v2v.errors import SourceError
@@ -26,6 +27,10 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
     if disk.datastore is not None:
         way = in_datastore if disk.datastore.vddk is None else by_vddk
         with way(disk, disk.datastore) as image:
+            yield image
+        return
+    if disk.site is not None:
+        with by_uri(disk, disk.site) as image:
             yield image
         return
     if disk.host is not None:

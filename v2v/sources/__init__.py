@@ -22,6 +22,8 @@ from v2v.model import DiskFormat, Machine, Remote
 from v2v.sources import (
     config_file,
     disk,
+    disk_uri,
+    hyperv,
     libvirt_xml,
     ova,
     ovf,
@@ -67,7 +69,7 @@ class SourceOfMany(Source, Protocol):
 
 OF_MANY: tuple[SourceOfMany, ...] = (sxp, xl_json, xva, ovf, ova)
 SOURCES: tuple[Source, ...] = (
-    xl, xm, sxp, xl_json, xva, vmx, ovf, ova, vbox, libvirt_xml, disk,
+    xl, xm, sxp, xl_json, xva, vmx, ovf, ova, vbox, hyperv, libvirt_xml, disk,
 )  # fmt: skip
 
 
@@ -197,6 +199,8 @@ def _guest(
     given: Sequence[str | Path], kind: str | None, access: Access, system: str | None
 ) -> Machine:
     """Return the guest of an address or of files."""
+    if any(map(disk_uri.is_uri, given)):
+        return _of_uris(given, kind, access, system)
     addresses = [each for each in given if isinstance(each, str) and is_address(each)]
     if addresses:
         address = _named(addresses[0])
@@ -228,6 +232,20 @@ def _guest(
     return with_locks(machine, absolute[0], LOCAL) if source is vmx else machine
 
 
+def _of_uris(
+    given: Sequence[str | Path], kind: str | None, access: Access, system: str | None
+) -> Machine:
+    """Return the guest of disks some of which are behind URIs."""
+    others = [each for each in given if not disk_uri.is_uri(each)]
+    if (
+        kind not in (None, disk.name)
+        or system is not None
+        or any(map(is_address, map(str, others)))
+    ):
+        raise ConfigError("E-USAGE", f"{given[0]}: is a disk, beside which only disks can be given")
+    return disk_uri.read(given, access)
+
+
 def _over_ssh(address: Address, access: Access, kind: str | None, system: str | None) -> Machine:
     """Return the guest of a file on a host."""
     known = None if kind is None else _forced(kind).name
@@ -246,16 +264,24 @@ def guests(
     Raises SourceError, or ConfigError for a kind.
     """
     addresses = [
-        (each,) for each in given if isinstance(each, str) and (each == "-" or is_address(each))
+        (each,)
+        for each in given
+        if isinstance(each, str)
+        and (each == "-" or (is_address(each) and not disk_uri.is_uri(each)))
     ]
-    files = [Path(each) for each in given if (each,) not in addresses]
+    files = [
+        each if disk_uri.is_uri(each) else Path(each) for each in given if (each,) not in addresses
+    ]
     return (*addresses, *_of_files(files, kind))
 
 
-def _of_files(paths: Sequence[Path], kind: str | None) -> tuple[tuple[Path, ...], ...]:
-    sources = [_forced(kind) if kind is not None else kind_of(path) for path in paths]
+def _of_files(paths: Sequence[str | Path], kind: str | None) -> tuple[tuple[str | Path, ...], ...]:
+    sources = [
+        disk if isinstance(path, str) else _forced(kind) if kind is not None else kind_of(path)
+        for path in paths
+    ]
     images = tuple(path for path, source in zip(paths, sources, strict=True) if source is disk)
-    found: list[tuple[Path, ...]] = []
+    found: list[tuple[str | Path, ...]] = []
     for path, source in zip(paths, sources, strict=True):
         if source is not disk:
             found.append((path,))

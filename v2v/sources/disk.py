@@ -23,17 +23,22 @@ def matches(head: bytes) -> bool:
 
 def read(paths: Sequence[Path]) -> Machine:
     """Return a guest of these images. The images are not opened."""
-    first = paths[0]
+    disks = tuple(
+        Disk(image_path(f"{path}", path.parent, path.name), format=None) for path in paths
+    )
+    return made(disks, name_from_file(paths[0]), paths[0].parent)
+
+
+def made(disks: tuple[Disk, ...], called: str, folder: Path) -> Machine:
+    """Return a guest with these disks."""
     return Machine(
         kind=name,
         hypervisor=Hypervisor.unknown,
-        name=name_from_file(first),
+        name=called,
         memory_bytes=_MEMORY,
         vcpus=1,
-        disks=tuple(
-            Disk(image_path(f"{path}", path.parent, path.name), format=None) for path in paths
-        ),
-        folder=first.parent,
+        disks=disks,
+        folder=folder,
         features=("acpi", "apic", "pae"),
         nics=(Nic(mac=None, model=None, network=Network(NetworkKind.network, "default")),),
         display=Display("window"),
