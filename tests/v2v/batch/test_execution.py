@@ -26,7 +26,8 @@ BATCH = f"""
 import signal, sys
 from pathlib import Path
 from v2v.batch.batch import convert_all
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGTERM):  # of a shell in the background, SIGINT is ignored
+    signal.signal(number, signal.default_int_handler)
 try:
     result = convert_all(Path(sys.argv[1]), resume=True, worker={STANDIN!r})
 except KeyboardInterrupt:
