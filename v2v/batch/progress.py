@@ -14,6 +14,7 @@ from tqdm import tqdm
 from v2v.batch.journal import Record
 from v2v.errors import Finding
 
+_NAME = 24  # characters
 # How far a guest is when a stage begins, by where the time goes in most conversions.
 _SHARES: Mapping[str, float] = {
     "source": 0.0, "disks": 0.02, "launch": 0.05, "inspect": 0.35, "plan": 0.5, "convert": 0.6,
@@ -83,7 +84,7 @@ class Lines(Audience):
 
 
 class Bars(Lines):
-    """On a terminal: a line for each guest that is at work, and under them a bar for all."""
+    """On a terminal: a bar for all guests, and under it a line for each that is at work."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -96,16 +97,16 @@ class Bars(Lines):
     def begin(self, guests: int, ended: int) -> None:
         super().begin(guests, ended)
         self._all = tqdm(
-            total=guests, initial=ended, desc="all", file=self._stream, position=0, leave=False,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}, {remaining} left]",
+            total=guests, initial=ended, desc=_short("all"), file=self._stream, position=0, leave=False,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
         )  # fmt: skip
 
     def started(self, name: str, attempt: int) -> None:
         taken = {abs(bar.pos) for bar in self._bars.values()}
         free = next(number for number in range(1, len(taken) + 2) if number not in taken)
         self._bars[name] = tqdm(
-            total=1.0, desc=name, file=self._stream, position=free, leave=False,
-            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {elapsed} {postfix}",
+            total=1.0, desc=_short(name), file=self._stream, position=free, leave=False,
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}",
         )  # fmt: skip
 
     def stage(self, name: str, stage: str, text: str) -> None:
@@ -138,6 +139,11 @@ class Bars(Lines):
         for bar in (*self._bars.values(), self._all):
             if bar is not None:
                 bar.close()
+
+
+def _short(name: str) -> str:
+    """Return a name such that bars stand under each other."""
+    return f"{name:{_NAME}}" if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
 
 
 class JsonProgress(Audience):
