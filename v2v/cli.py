@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from v2v.arguments import parser
 from v2v.cancellation import Cancellation, heeding
-from v2v.errors import BlockedError, CancelledError, ConfigError, Finding, PlanError, V2VError
+from v2v.errors import (
+    BlockedError,
+    CancelledError,
+    ConfigError,
+    Finding,
+    PlanError,
+    TargetError,
+    V2VError,
+)
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
     from v2v.batch.progress import Audience
@@ -166,6 +174,8 @@ def _convert(args: argparse.Namespace) -> int:
 def _batch(args: argparse.Namespace) -> int:
     from v2v.batch.batch import convert_all, report_all
 
+    if args.report is not None:
+        _save(args.report, "")  # that it cannot be written is told before hours of work
     with _progress(args) as progress:
         result = (
             report_all(args.plan, jobs=args.jobs, progress=progress)
@@ -175,7 +185,7 @@ def _batch(args: argparse.Namespace) -> int:
             )
         )
     if args.report is not None:
-        args.report.write_text(result.to_json())
+        _save(args.report, result.to_json())
     if args.format == "json":
         sys.stdout.write(result.to_json())
     elif args.machine_readable is None and not args.quiet:
@@ -183,6 +193,13 @@ def _batch(args: argparse.Namespace) -> int:
     if not result.is_done:
         return FAILED
     return WARNED if result.is_warned else DONE
+
+
+def _save(place: Path, text: str) -> None:
+    try:
+        place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TargetError("E-TARGET-WRITE", f"{place}: {error.strerror}") from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from v2v.batch.progress import Audience
 from v2v.batch.rates import add_rates
 from v2v.batch.recovery import recovered
 from v2v.batch.task import WORKER, Task, start
-from v2v.errors import Finding
+from v2v.errors import Finding, V2VError
 
 _TICK = 0.5  # seconds between looks at times and memory
 _SOON = 0.02
@@ -223,7 +223,14 @@ class Execution:
     @contextmanager
     def _workshop(self) -> Iterator[None]:
         """Make the folder for temporary files, for as long as the block lasts."""
-        self.journal.scratch.mkdir(0o700)
+        try:
+            self.journal.scratch.mkdir(0o700)
+        except OSError as error:
+            raise V2VError(
+                "E-BATCH-SCRATCH",
+                f"{self.journal.scratch}: {(error.strerror or str(error)).lower()}",
+                hint="choose a folder for temporary files that is there: TMPDIR=DIR",
+            ) from error
         try:
             yield
         finally:

@@ -7,8 +7,9 @@ A plan is read whole before anything is done, and all that is wrong with it is t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from v2v.batch.entries import GUEST_KEYS, Entry, Reader, Settings, merged, settings
@@ -21,6 +22,7 @@ _TOP = (
     "stop_on_failure", "retry",
 )  # fmt: skip
 _WAVE = ("name", "guests", "inventory", "stop_on_failure")
+_OTHERS = "others"
 # What v2v list tells of a guest beside its source.
 _LISTED = ("uuid", "state", "vcpus", "memory_bytes", "disks", "disk_bytes", "path", "blockers")
 
@@ -100,7 +102,7 @@ def read_plan(path: Path) -> Plan:
         _named(entries, waves, stop=stop),
         _number(fields, "jobs", problems),
         _limit(fields, "jobs_per_source", problems),
-        _limit(fields, "jobs_per_target", problems),
+        _limit(fields, "jobs_per_target", problems, partial(_target, path.absolute().parent)),
         _number(fields, "retry", problems, least=0) or 0,
     )
     if problems.found:
@@ -219,7 +221,14 @@ def _number(fields: Settings, key: str, problems: Problems, *, least: int = 1) -
         return None
 
 
-def _limit(fields: Settings, key: str, problems: Problems) -> Limit:
+def _target(folder: Path, name: str) -> str:
+    """Return a target by the name that it has in a plan: a folder, or as Entry has others."""
+    return name if ":" in name or name == _OTHERS else os.path.normpath(folder / name)
+
+
+def _limit(
+    fields: Settings, key: str, problems: Problems, meaning: Callable[[str], str] = str
+) -> Limit:
     """Return a limit: a number for all, or numbers by names, ``others`` for those not named."""
     if key not in fields:
         return Limit()
@@ -227,8 +236,8 @@ def _limit(fields: Settings, key: str, problems: Problems) -> Limit:
     if not isinstance(node, Fields):
         return Limit(_number(fields, key, problems))
     named = {
-        name.value or "": number
+        meaning(name.value or ""): number
         for name, value in node.pairs
         if (number := _number({name.value or "": (name.place, value)}, name.value or "", problems))
     }
-    return Limit(named.pop("others", None), named)
+    return Limit(named.pop(_OTHERS, None), named)

@@ -97,7 +97,8 @@ class Bars(Lines):
     def begin(self, guests: int, ended: int) -> None:
         super().begin(guests, ended)
         self._all = tqdm(
-            total=guests, initial=ended, desc=_short("all"), file=self._stream, position=0, leave=False,
+            total=guests, initial=ended, desc=_short("all"), file=self._stream, position=0,
+            leave=False,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
         )  # fmt: skip
 

@@ -37,8 +37,10 @@ class Row:
     @property
     def needed(self) -> int:
         """The bytes that its images take, or will at most."""
-        if self.record.written_bytes or self.report is None or self.report["target"] is None:
+        if self.record.state is not State.ready:
             return self.record.written_bytes
+        if self.report is None or self.report["target"] is None:  # nobody looked into its disks
+            return self.virtual
         return sum(disk["estimated_bytes"] for disk in self.report["target"]["disks"])
 
     @property

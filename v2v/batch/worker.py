@@ -17,14 +17,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 from v2v.arguments import parser
 from v2v.cancellation import Cancellation
-from v2v.errors import BlockedError, CancelledError, Finding, V2VError
-from v2v.observer import Failed, JsonLines
-from v2v.options import chosen
+from v2v.errors import BlockedError, CancelledError, ConfigError, Finding, V2VError
+from v2v.observer import Failed, JsonLines, Warned
+from v2v.options import Options, chosen
 from v2v.pipeline import convert, plan
 from v2v.report import Report
 
@@ -37,12 +37,12 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no event
     job = json.loads(sys.stdin.buffer.readline())
     cancellation = Cancellation()
-    threading.Thread(target=_end_with, args=(sys.stdin.buffer, cancellation), daemon=True).start()
+    threading.Thread(target=_end_with, args=(sys.stdin.fileno(), cancellation), daemon=True).start()
     os.chdir(job["folder"])
     args = parser().parse_args(["convert", *job["argv"]])
     observer = JsonLines(events)
     try:
-        work = plan if job["dry"] else convert
+        work = _looked_at if job["dry"] else convert
         report = work(args.source, chosen(args), observer, cancellation=cancellation)
     except CancelledError:
         return 130
@@ -53,6 +53,29 @@ def main() -> int:
     _keep(report, Path(job["report"]))
     state = "blocked" if report.blockers else "done"
     return _ended(observer, state, report.blockers, _allocated(report))
+
+
+def _looked_at(
+    source: Sequence[str],
+    options: Options,
+    observer: JsonLines,
+    *,
+    cancellation: Cancellation,
+) -> Report:
+    """Return the report of a dry run; what passes by once is told of by its description alone."""
+    try:
+        return plan(source, options, observer, cancellation=cancellation)
+    except ConfigError as error:
+        if error.finding.code != "E-STREAM":
+            raise
+    unseen = Finding(
+        "W-BATCH-STREAM",
+        f"{source[0]}: is an export that passes by once, so its disks were not looked into",
+        "its description has no blockers; what the disks have shows when it is converted",
+    )
+    report = plan(source, options, observer, source_only=True, cancellation=cancellation)
+    observer.see(Warned(unseen))
+    return replace(report, warnings=(*report.warnings, unseen))
 
 
 def _ended(
@@ -76,9 +99,13 @@ def _allocated(report: Report) -> int:
     return sum(path.stat().st_blocks * 512 for path in report.written)
 
 
-def _end_with(batch: BinaryIO, cancellation: Cancellation) -> None:
-    """End the work when the batch does: first with a chance to clean up, then without."""
-    batch.read()
+def _end_with(batch: int, cancellation: Cancellation) -> None:
+    """End the work when the batch does: first with a chance to clean up, then without.
+
+    ``batch`` is a descriptor: a stream would be locked by who reads it when Python ends.
+    """
+    while os.read(batch, 1024):
+        continue
     cancellation.cancel()
     time.sleep(_GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """v2v.batch.worker without an appliance: sources, overlays, copies and results are real.
 
-Its conversion is to write PATTERN at PLACE into each disk.
+Its conversion is to write PATTERN at PLACE into each disk. SWIFT_SECONDS says how long it looks
+into a guest.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from types import SimpleNamespace
 
 from v2v import pipeline
 from v2v.batch.worker import main
+from v2v.cancellation import check
 from v2v.changes import Plan
 from v2v.model import Capabilities, Firmware, Guest, OsType
 from v2v.run import run
@@ -33,7 +36,9 @@ def _session(
 
 
 def _look(*given: object) -> tuple[Guest, Plan, None]:
-    time.sleep(0.05)
+    for _ in range(int(float(os.environ.get("SWIFT_SECONDS", "0.05")) / 0.05)):
+        time.sleep(0.05)
+        check()
     return _GUEST, Plan((), (), (), Capabilities()), None
 
 

@@ -319,3 +319,12 @@ def test_the_result_is_what_readers_count_on(tmp_path: Path) -> None:
     assert failed["report"] is None
     assert failed["findings"] == [{"code": "E-NO-DISK", "message": "fail: no", "hint": "get one"}]
     assert os.stat(folder_of(path)).st_mode & 0o777 == 0o700  # noqa: PTH116
+
+
+def test_a_folder_for_temporary_files_that_is_absent_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    with pytest.raises(V2VError, match="no such file") as caught:
+        run(plan(tmp_path, ["ok"]))
+    assert caught.value.finding.code == "E-BATCH-SCRATCH"

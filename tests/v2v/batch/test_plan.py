@@ -161,3 +161,24 @@ def test_every_option_of_convert_goes_for_a_guest(plans: Path) -> None:
     assert "-x" not in repr(entry.options.keys)
     assert entry.options.keys[0].secret == b"-x"
     assert "br9" in repr(entry.options.networks)
+
+
+def test_limits_name_hosts_and_folders(plans: Path) -> None:
+    (plans / "plan.yaml").write_text(
+        "defaults: {output_storage: ./out/}\njobs_per_target: {out: 2, others: 5}\n"
+        "jobs_per_source: {dom0: 1}\nguests: [{source: xen+ssh://root@dom0/web}]\n"
+    )
+    plan = read_plan(plans / "plan.yaml")
+    assert plan.per_target.of(plan.entries[0].target) == 2
+    assert plan.per_target.of("/elsewhere") == 5
+    assert plan.per_source.of(plan.entries[0].host) == 1
+    assert plan.per_source.of("localhost") is None
+
+
+def test_a_place_for_the_result_is_tried_before_the_work(
+    plans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["batch", str(plans / "first.yaml"), "--report", str(plans / "absent/result.json")]
+    assert main(argv) == 1
+    assert "E-TARGET-WRITE" in capsys.readouterr().err
+    assert not (plans / "first.yaml.batch").exists()
