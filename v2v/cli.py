@@ -205,13 +205,13 @@ def _save(place: Path, text: str) -> None:
 @contextmanager
 def _progress(args: argparse.Namespace) -> Iterator[Audience]:
     """Talk where a batch is to talk."""
-    from v2v.batch.progress import Audience, Bars, JsonProgress, Lines
+    from v2v.batch.progress import Bars, Errors, JsonProgress, Lines
 
     if args.machine_readable is not None:
         with _stream(args.machine_readable) as stream:
             yield JsonProgress(stream)
     elif args.quiet:
-        yield Audience()
+        yield Errors(sys.stderr)
     else:
         yield (Bars if sys.stderr.isatty() else Lines)(sys.stderr)
 

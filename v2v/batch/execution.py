@@ -146,14 +146,10 @@ class Execution:
         before = self.journal.records.get(entry.name)
         attempt = 1 if before is None else before.attempt + 1
         record = replace(self._record_of(entry, State.started), attempt=attempt)
-        if not self.course.dry and recovered(self.journal, entry.name, record):
-            there = Finding(
-                "E-TARGET-EXISTS",
-                f"{entry.name}: exists already in {record.storage}",
-                "remove what is there, or give the guest another output_name",
-            )
-            self.progress.finding(entry.name, there)
-            self._record(entry, replace(record, state=State.blocked, findings=(there,)))
+        obstacle = None if self.course.dry else self._obstacle(entry.name, record)
+        if obstacle is not None:
+            self.progress.finding(entry.name, obstacle)
+            self._record(entry, replace(record, state=State.blocked, findings=(obstacle,)))
             return
         self.journal.write(entry.name, record)
         self._started += 1
@@ -170,6 +166,19 @@ class Execution:
         self._selector.register(task.child.stdout, selectors.EVENT_READ, task)
         self.progress.started(entry.name, attempt)
 
+    def _obstacle(self, name: str, record: Record) -> Finding | None:
+        """Return what keeps a guest from its target; what an earlier attempt left is removed."""
+        try:
+            if not recovered(self.journal, name, record):
+                return None
+        except V2VError as error:
+            return error.finding
+        return Finding(
+            "E-TARGET-EXISTS",
+            f"{name}: exists already in {record.storage}",
+            "remove what is there, or give the guest another output_name",
+        )
+
     def _finish(self, task: Task) -> None:
         """Put on record what became of a guest whose worker has ended; maybe try once more."""
         name = task.entry.name
@@ -183,13 +192,23 @@ class Execution:
     def _outcome(self, task: Task) -> Record:
         """Tidy up behind a worker, and return what became of its guest."""
         name = task.entry.name
-        end_all(task.mark)  # what it left: its pipe may be open there
-        while task.read(self.progress):
-            pass
-        task.held.close()
-        shutil.rmtree(task.scratch)
         del self._tasks[name]
         record = replace(self.journal.records[name], seconds=task.seconds, warnings=task.warnings)
+        try:
+            end_all(task.mark)  # what it left: its pipe may be open there
+            while task.read(self.progress):
+                continue
+            return self._told(task, record)
+        except V2VError as error:  # the next attempt tidies up first
+            self.progress.finding(name, error.finding)
+            return replace(record, state=State.failed, findings=(*task.errors, error.finding))
+        finally:
+            task.held.close()
+            shutil.rmtree(task.scratch, ignore_errors=True)
+
+    def _told(self, task: Task, record: Record) -> Record:
+        """Return what a worker has told, or what the target tells where it was killed."""
+        name = task.entry.name
         state = State(task.end["state"]) if task.end else State.started
         if state is State.done and self.course.dry:
             return replace(record, state=State.ready)

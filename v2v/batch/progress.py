@@ -50,6 +50,18 @@ class Audience:
         """The batch ends."""
 
 
+class Errors(Audience):
+    """Only what goes wrong."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def finding(self, name: str, finding: Finding) -> None:
+        if finding.code.startswith("E-"):
+            self._stream.write(f"v2v: error: {about(name, finding)} [{finding.code}]\n")
+            self._stream.flush()
+
+
 class Lines(Audience):
     """One line when a guest begins and one when it has ended, for logs."""
 
@@ -70,8 +82,7 @@ class Lines(Audience):
 
     def finding(self, name: str, finding: Finding) -> None:
         kind = "error" if finding.code.startswith("E-") else "warning"
-        about = f"{name}: " if name else ""
-        self._say(f"{about}{kind}: {finding.message} [{finding.code}]")
+        self._say(f"{kind}: {about(name, finding)} [{finding.code}]")
 
     def ended(self, name: str, record: Record) -> None:
         self._ended += 1
@@ -140,6 +151,12 @@ class Bars(Lines):
         for bar in (*self._bars.values(), self._all):
             if bar is not None:
                 bar.close()
+
+
+def about(name: str, finding: Finding) -> str:
+    """Return a finding's message with the guest that it is about, once."""
+    told = not name or finding.message.startswith(f"{name}:")
+    return finding.message if told else f"{name}: {finding.message}"
 
 
 def _short(name: str) -> str:

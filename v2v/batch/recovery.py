@@ -13,7 +13,7 @@ from v2v.batch.identity import of_entry, of_source
 from v2v.batch.journal import Journal, Record, State
 from v2v.batch.plan import Plan
 from v2v.batch.processes import end_all
-from v2v.errors import Finding
+from v2v.errors import Finding, TargetError
 from v2v.model import Allocation, DiskFormat
 from v2v.targets import open_target
 from v2v.targets.naming import report_path
@@ -22,19 +22,29 @@ from v2v.targets.naming import report_path
 def recovered(journal: Journal, name: str, record: Record) -> bool:
     """Tell whether a guest that was begun is there, whole; if it is not, nothing of it is left.
 
-    Its report is put where that of a worker that was not killed would be.
+    Its report is put where that of a worker that was not killed would be. Raises V2VError.
     """
     storage = Path(record.storage)
     target = open_target(record.output, storage, DiskFormat.qcow2, Allocation.sparse)
-    whole = target.recovered(name)
-    report = report_path(storage, name)
-    if whole and report.exists() and not journal.report(name).exists():
-        shutil.copyfile(report, journal.report(name))
+    try:
+        whole = target.recovered(name)
+        report = report_path(storage, name)
+        if whole and report.exists() and not journal.report(name).exists():
+            shutil.copyfile(report, journal.report(name))
+    except OSError as error:
+        raise TargetError(
+            "E-TARGET-WRITE",
+            f"{error.filename or storage}: {(error.strerror or str(error)).lower()}",
+            hint="what was begun there can be neither used nor removed; put that right first",
+        ) from error
     return whole
 
 
 def take_up(journal: Journal) -> None:
-    """Undo what a batch that was killed has left, or find it finished, and put that on record."""
+    """Undo what a batch that was killed has left, or find it finished, and put that on record.
+
+    Raises V2VError.
+    """
     end_all(journal.batch)
     if os.path.lexists(journal.scratch):
         shutil.rmtree(journal.scratch)

@@ -13,6 +13,7 @@ from typing import Any
 from v2v.batch.entries import Entry
 from v2v.batch.forecast import Forecast
 from v2v.batch.journal import Record, State
+from v2v.batch.progress import about
 from v2v.errors import Finding
 from v2v.report import finding_json
 from v2v.units import iec, lasting
@@ -156,7 +157,6 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _finding(name: str, finding: Finding) -> Iterator[str]:
-    about = f"{name}: " if name and not finding.message.startswith(f"{name}:") else ""
-    yield f"  {finding.code}: {about}{finding.message}"
+    yield f"  {finding.code}: {about(name, finding)}"
     if finding.hint:
         yield f"    {finding.hint}"

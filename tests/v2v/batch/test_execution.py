@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from v2v.batch.batch import report_all
 from v2v.batch.journal import folder_of, known
 from v2v.batch.processes import marked
 from v2v.errors import V2VError
+from v2v.targets.local import LocalTarget
 
 ROOT = Path(__file__).parent.parent.parent.parent
 # Runs a plan as the command line does, but with stand-ins for workers.
@@ -328,3 +330,32 @@ def test_a_folder_for_temporary_files_that_is_absent_is_an_error(
     with pytest.raises(V2VError, match="no such file") as caught:
         run(plan(tmp_path, ["ok"]))
     assert caught.value.finding.code == "E-BATCH-SCRATCH"
+
+
+def test_one_guest_that_cannot_be_tidied_up_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(mark: str) -> int:
+        if mark.endswith("/1"):
+            raise V2VError("E-BATCH-PROCESS", "process 7 of an earlier run does not end")
+        return 0
+
+    monkeypatch.setattr("v2v.batch.execution.end_all", stuck)
+    result = run(plan(tmp_path, ["ok-1", "ok-2"], jobs=1))
+    assert states(result) == {"ok-1": "failed", "ok-2": "done"}
+    assert result.rows[0].record.findings[0].code == "E-BATCH-PROCESS"
+
+
+def test_a_target_that_cannot_be_looked_into_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(target: LocalTarget, name: str) -> bool:
+        if name == "ok-1":
+            raise OSError(errno.ESTALE, "Stale file handle", "/mnt/out")
+        return False
+
+    monkeypatch.setattr(LocalTarget, "recovered", lost)
+    result = run(plan(tmp_path, ["ok-1", "ok-2"]))
+    assert states(result) == {"ok-1": "blocked", "ok-2": "done"}
+    (finding,) = result.rows[0].record.findings
+    assert finding.message == "/mnt/out: stale file handle"

@@ -6,7 +6,7 @@ import json
 import re
 
 from v2v.batch.journal import Record, State
-from v2v.batch.progress import Audience, Bars, JsonProgress, Lines
+from v2v.batch.progress import Audience, Bars, Errors, JsonProgress, Lines
 from v2v.errors import Finding
 
 
@@ -40,7 +40,7 @@ def test_lines_say_what_begins_and_ends() -> None:
     assert re.sub(r"^\[ +[0-9.]+\] ", "", stream.getvalue(), flags=re.M).splitlines() == [
         "web: started",
         "db: started",
-        "web: warning: no KVM [W-KVM]",
+        "warning: web: no KVM [W-KVM]",
         "db: failed after 3 s (2 of 3)",
         "db: will be tried once more",
         "db: started, attempt 2",
@@ -86,6 +86,15 @@ def test_programs_get_json_lines() -> None:
     }  # fmt: skip
     assert lines[9]["state"] == "done"
     assert lines[-1]["guest"] is None
+
+
+def test_the_quiet_one_tells_of_errors_alone() -> None:
+    stream = io.StringIO()
+    quiet = Errors(stream)
+    tell(quiet)
+    quiet.finding("db", Finding("E-NO-DISK", "no disk", None))
+    quiet.finding("db", Finding("E-NO-DISK", "db: no disk", None))
+    assert stream.getvalue() == "v2v: error: db: no disk [E-NO-DISK]\n" * 2
 
 
 def test_the_silent_one_hears_all() -> None:
