@@ -16,6 +16,7 @@ from v2v.errors import Finding, PlanError
 
 _MAX_BYTES = 16 << 20  # of a file; a plan of ten thousand guests is 1 MiB
 _MAX_DEPTH = 7  # of a list of a guest in a wave
+_NUL, _NO_TEXT = "\0", "holds a NUL, which no name can have"
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -92,6 +93,8 @@ def read(path: Path) -> Node:
         raise _unusable(start, "is not UTF-8") from error
     if len(data) > _MAX_BYTES:
         raise _unusable(start, "is larger than any plan")
+    if _NUL in text:
+        raise _unusable(Place(path, text[: text.index(_NUL)].count("\n") + 1, 1), _NO_TEXT)
     return _csv(text, path) if path.suffix.lower() == ".csv" else _yaml(text, path)
 
 
@@ -139,6 +142,8 @@ class _Composed:
         elif isinstance(node, yaml.MappingNode):
             made = Fields(place, tuple(self._pairs(node, inside)))
         else:
+            if _NUL in node.value:
+                raise _unusable(place, _NO_TEXT)
             made = Text(place, None if node.tag == _NULL else node.value)
         return self._made.setdefault(id(node), made)
 
