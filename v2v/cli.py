@@ -175,7 +175,7 @@ def _batch(args: argparse.Namespace) -> int:
     from v2v.batch.batch import convert_all, report_all
 
     if args.report is not None:
-        _save(args.report, "")  # that it cannot be written is told before hours of work
+        _save(args.report, "", "a")  # that it cannot be written is told before hours of work
     with _progress(args) as progress:
         result = (
             report_all(args.plan, jobs=args.jobs, progress=progress)
@@ -190,14 +190,17 @@ def _batch(args: argparse.Namespace) -> int:
         sys.stdout.write(result.to_json())
     elif args.machine_readable is None and not args.quiet:
         sys.stdout.write(result.to_text())
+    if result.interrupted:
+        raise KeyboardInterrupt
     if not result.is_done:
         return FAILED
     return WARNED if result.is_warned else DONE
 
 
-def _save(place: Path, text: str) -> None:
+def _save(place: Path, text: str, mode: str = "w") -> None:
     try:
-        place.write_text(text, encoding="utf-8")
+        with place.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise TargetError("E-TARGET-WRITE", f"{place}: {error.strerror}") from error
 

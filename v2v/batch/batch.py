@@ -17,6 +17,7 @@ from v2v.batch.recovery import changed, take_up
 from v2v.batch.result import Result, Row
 from v2v.batch.task import WORKER
 from v2v.disks.scratch import scratch
+from v2v.errors import CancelledError
 
 
 def convert_all(
@@ -30,7 +31,8 @@ def convert_all(
 ) -> Result:
     """Convert the guests of a plan, or those that are left of it, and return what came of it.
 
-    Raises PlanError, and V2VError if the journal cannot be had.
+    An interrupt ends it early, with what came of it so far. Raises PlanError, and V2VError if the
+    journal cannot be had.
     """
     plan = read_plan(path)
     tries = plan.retry if retry is None else retry
@@ -42,10 +44,14 @@ def convert_all(
         for finding in findings:
             progress.finding("", finding)
         begun = time.monotonic()
-        _run(plan, journal, course, progress)
+        interrupted = False
+        try:
+            _run(plan, journal, course, progress)
+        except (KeyboardInterrupt, CancelledError):
+            interrupted = True
         rows = _rows(plan, journal)
     seconds = round(time.monotonic() - begun, 1)
-    return Result(path, False, seconds, course.jobs, rows, findings)
+    return Result(path, False, seconds, course.jobs, rows, findings, interrupted=interrupted)
 
 
 def report_all(

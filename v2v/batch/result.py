@@ -63,6 +63,7 @@ class Result:
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...] = ()  # about the batch as a whole
     forecast: Forecast | None = None  # of a dry run
+    interrupted: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -91,6 +92,7 @@ def result_json(result: Result) -> dict[str, object]:
         "v2v": VERSION,
         "plan": str(result.plan),
         "dry_run": result.dry_run,
+        "interrupted": result.interrupted,
         "jobs": result.jobs,
         "seconds": result.seconds,
         "states": _states(result),

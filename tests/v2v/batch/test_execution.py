@@ -30,11 +30,9 @@ from pathlib import Path
 from v2v.batch.batch import convert_all
 for number in (signal.SIGINT, signal.SIGTERM):  # of a shell in the background, SIGINT is ignored
     signal.signal(number, signal.default_int_handler)
-try:
-    result = convert_all(Path(sys.argv[1]), resume=True, worker={STANDIN!r})
-except KeyboardInterrupt:
-    sys.exit(130)
-sys.exit(0 if result.is_done else 1)
+result = convert_all(Path(sys.argv[1]), resume=True, worker={STANDIN!r})
+print(result.to_text())
+sys.exit(130 if result.interrupted else 0 if result.is_done else 1)
 """
 
 
@@ -218,7 +216,9 @@ def test_what_was_changed_since_is_told(tmp_path: Path) -> None:
 
 
 def _begin(path: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", BATCH, str(path)], cwd=ROOT)
+    return subprocess.Popen(
+        [sys.executable, "-c", BATCH, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+    )
 
 
 def _wait_for(path: Path, line: str) -> None:
@@ -239,7 +239,10 @@ def test_an_interrupt_ends_all_and_can_be_gone_on_with(tmp_path: Path, how: sign
     _wait_for(path, "end ok")
     time.sleep(0.5)
     batch.send_signal(how)
-    assert batch.wait(30) == 130
+    said, _ = batch.communicate(timeout=30)
+    assert batch.returncode == 130
+    assert b"3 guests: 1 done, 2 skipped" in said
+    assert b"E-BATCH-INTERRUPTED: hang-1" in said
     assert {name: str(each.state) for name, each in known(folder_of(path)).items()} == {
         "hang-1": "skipped", "hang-2": "skipped", "ok": "done",
     }  # fmt: skip
@@ -252,8 +255,9 @@ def test_a_batch_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     _wait_for(path, "end ok")
     _wait_for(path, "begin parent")
     time.sleep(0.5)
-    batch.kill()
-    assert batch.wait(30) == -signal.SIGKILL
+    with batch:
+        batch.kill()
+    assert batch.returncode == -signal.SIGKILL
     identity = json.loads((folder_of(path) / "journal").read_text().splitlines()[0])["batch"]
     assert len(list(marked(identity))) == 2  # the stand-in reads no end of its input
     plan(tmp_path, ["ok"], jobs=2)
@@ -273,7 +277,8 @@ def test_two_batches_do_not_work_on_one_plan(tmp_path: Path) -> None:
         assert caught.value.finding.code == "E-BATCH-BUSY"
     finally:
         batch.send_signal(signal.SIGTERM)
-        assert batch.wait(30) == 130
+        batch.communicate(timeout=30)
+    assert batch.returncode == 130
 
 
 def test_a_dry_run_adds_up_what_a_batch_takes(tmp_path: Path) -> None:
