@@ -30,7 +30,8 @@ MIXED = (
     "three-kernels",
 )  # fmt: skip
 KILLED = ("esx-app", "xen-web", "xen-xva")
-VICTIMS = ("qemu-system-x86_64", "nbdkit", "worker", "batch", "qemu-img")
+# The last one is not killed, but asked to end.
+VICTIMS = ("qemu-system-x86_64", "nbdkit", "worker", "batch", "qemu-img", "interrupted")
 SECONDS = 3600  # a bound that a healthy run is far from
 
 
@@ -93,7 +94,7 @@ def test_eight_guests_of_mixed_sources_are_converted(tmp_path: Path) -> None:
 
 def find(kind: str, running: subprocess.Popen[bytes], plan: Path) -> int | None:
     """Return a process of a kind, if there is one."""
-    if kind == "batch":
+    if kind in ("batch", "interrupted"):
         return running.pid
     journal = folder_of(plan) / "journal"
     first = journal.read_text().partition("\n")[0] if journal.exists() else ""
@@ -112,6 +113,7 @@ def test_real_programs_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     before = {name: hashes(guest(name)) for name in KILLED}
     rng = random.Random(7)
     killed: Counter[str] = Counter()
+    ended: set[int] = set()
     wanted = [*VICTIMS]
     deadline = time.monotonic() + SECONDS
     status = -1
@@ -126,11 +128,14 @@ def test_real_programs_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
                     continue
                 victim = find(wanted[0], running, plan)
                 if victim is not None:
-                    os.kill(victim, signal.SIGKILL)
-                    killed[wanted.pop(0)] += 1
+                    kind = wanted.pop(0)
+                    os.kill(victim, signal.SIGTERM if kind == "interrupted" else signal.SIGKILL)
+                    killed[kind] += 1
+                    ended.add(running.wait() if kind == "interrupted" else 0)
                     at = time.monotonic() + rng.uniform(2, 12)
         status = running.returncode
     assert killed == Counter(VICTIMS)
+    assert 130 in ended
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         f"{name}{end}"

@@ -114,9 +114,7 @@ class Execution:
                 if not key.data.read(self.progress):
                     self._selector.unregister(key.fileobj)
             for task in [*self._tasks.values()]:
-                if task.watch():
-                    end_all(task.mark)
-                if task.child.poll() is not None:
+                if task.child.poll() is not None or task.watch():
                     self._forget(task)
                     self._finish(task)
 
@@ -195,7 +193,7 @@ class Execution:
         del self._tasks[name]
         record = replace(self.journal.records[name], seconds=task.seconds, warnings=task.warnings)
         try:
-            end_all(task.mark)  # what it left: its pipe may be open there
+            end_all(task.mark)  # it, and what it left: its pipe may be open there
             while task.read(self.progress):
                 continue
             return self._told(task, record)

@@ -38,7 +38,7 @@ class Row:
     @property
     def needed(self) -> int:
         """The bytes that its images take, or will at most."""
-        if self.record.state is not State.ready:
+        if self.record.written_bytes or self.record.state not in (State.ready, State.done):
             return self.record.written_bytes
         if self.report is None or self.report["target"] is None:  # nobody looked into its disks
             return self.virtual
