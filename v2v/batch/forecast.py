@@ -29,7 +29,7 @@ class Room:
 
     targets: tuple[str, ...]
     needed_bytes: int
-    free_bytes: int | None  # None: it is not on this host
+    free_bytes: int | None  # None: it is not on this host, or a folder that is not there yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,15 @@ def forecast(needs: Sequence[Need], jobs: int, rates: Rates | None) -> Forecast:
 
 def _rooms(needs: Sequence[Need]) -> Iterator[Room]:
     """Yield the places; folders of one file system are one."""
-    places: dict[object, list[Need]] = {}
+    places: dict[int | str, list[Need]] = {}
     for need in needs:
         path = Path(need.target)
-        place = path.stat().st_dev if need.is_local else need.target
+        here = need.is_local and path.exists()
+        place: int | str = path.stat().st_dev if here else need.target
         places.setdefault(place, []).append(need)
-    for together in places.values():
+    for place, together in places.items():
         targets = tuple(dict.fromkeys(need.target for need in together))
-        free = free_bytes(Path(targets[0])) if together[0].is_local else None
+        free = free_bytes(Path(targets[0])) if isinstance(place, int) else None
         yield Room(targets, sum(need.needed for need in together), free)
 
 
