@@ -17,6 +17,12 @@ NO_KVM = Finding(
     hint="run v2v where /dev/kvm works: a physical machine, or a virtual one with nested "
     "virtualization",
 )
+# QEMU makes a virtual CPU with KVM, and is told to end.
+TRIAL = (
+    *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-S"),
+    *("-machine", "q35,accel=kvm", "-cpu", "host", "-qmp", "stdio"),
+)
+TOLD = ('{"execute": "qmp_capabilities"}', '{"execute": "quit"}')
 _DEVICE = Path("/dev/kvm")
 
 
@@ -31,11 +37,7 @@ def kvm_works() -> bool:
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return False
     try:
-        run(
-            *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-S"),
-            *("-machine", "q35,accel=kvm", "-cpu", "host", "-qmp", "stdio"),
-            text='{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n',
-        )
+        run(*TRIAL, text="".join(f"{command}\n" for command in TOLD))
     except CommandError:
         return False
     return True

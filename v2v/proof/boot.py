@@ -20,9 +20,10 @@ from v2v.proof.causes import failed_units
 from v2v.proof.domain import read
 from v2v.proof.evidence import Evidence
 from v2v.proof.hardware import Hardware
-from v2v.proof.qemu import Setting, command_line
+from v2v.proof.qemu import command_line
 from v2v.proof.qmp import Monitor
 from v2v.proof.screen import font
+from v2v.proof.setting import Setting
 from v2v.proof.verdict import Judge, Look
 from v2v.proof.watch import Watch
 from v2v.run import run, running

@@ -101,6 +101,7 @@ def _drive(element: Element, folder: Path, place: int | None) -> Drive:
         serial=_serial_number(element, target),
         block_size=_block_size(element, target),
         device=device(element),
+        discard=attribute(element, "driver", "discard") == "unmap",
     )
 
 
@@ -130,7 +131,17 @@ def _medium(element: Element, target: str, folder: Path, cdrom: bool) -> Path | 
         if cdrom:
             return None
         raise ProofError("E-PROOF-DISK", f"disk {target}: the XML names no image")
-    path = folder / name
+    return folder / name
+
+
+def require_media(drives: tuple[Drive, ...]) -> None:
+    """Raise ProofError (E-PROOF-DISK) unless the image of each drive is there."""
+    for drive in drives:
+        if drive.path is not None:
+            _require_medium(drive.target, drive.path)
+
+
+def _require_medium(target: str, path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -141,7 +152,6 @@ def _medium(element: Element, target: str, folder: Path, cdrom: bool) -> Path | 
         ) from error
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise ProofError("E-PROOF-DISK", f"disk {target}: {path}: not a file or block device")
-    return path
 
 
 def _serial_number(element: Element, target: str) -> str | None:
@@ -169,7 +179,7 @@ def _card(element: Element, at: int) -> Card:
     mac = (attribute(element, "mac", "address") or f"52:54:00:76:32:{at:02x}").lower()
     if not _MAC.fullmatch(mac):
         raise ProofError("E-PROOF-DOMAIN", f"interface {at + 1}: bad MAC address: {mac!r}")
-    return Card(mac, device(element, "rtl8139"))
+    return Card(mac, device(element, "rtl8139"), attribute(element, "source", "bridge"))
 
 
 def scsi_controllers(devices: Element, drives: tuple[Drive, ...]) -> tuple[tuple[int, Device], ...]:

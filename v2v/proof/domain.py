@@ -31,9 +31,17 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
 
 def read(path: Path) -> Hardware:
-    """Return the hardware of a domain XML. Raises ProofError."""
-    root = read_file(path)
-    folder = path.absolute().parent
+    """Return the hardware of a domain XML, whose files are all there. Raises ProofError."""
+    hardware = described(read_file(path), path.absolute().parent)
+    _require_files(hardware)
+    return hardware
+
+
+def described(root: Element, folder: Path) -> Hardware:
+    """Return the hardware of a domain; names of files are relative to ``folder``.
+
+    Raises ProofError.
+    """
     choice(root.get("type", ""), {"kvm": True, "qemu": True}, "domain type")
     choice(text(root, "os/type") or "hvm", {"hvm": True}, "os type")
     choice(attribute(root, "os/type", "arch") or "x86_64", {"x86_64": 1, "i686": 1}, "architecture")
@@ -43,13 +51,14 @@ def read(path: Path) -> Hardware:
     drives = devices.drives(listed, folder, boot_order)
     serials, virtio_consoles = devices.consoles(listed)
     return Hardware(
-        name=text(root, "name") or path.stem,
+        name=text(root, "name") or "guest",
         q35=_is_q35(root),
         memory_kib=_memory_kib(root),
         vcpus=_vcpus(root),
         cpu=_cpu(root),
         topology=_topology(root),
         acpi=root.find("features/acpi") is not None,
+        vmport=attribute(root, "features/vmport", "state") != "off",
         hpet=not root.xpath("clock/timer[@name='hpet' and @present='no']"),
         localtime=attribute(root, "clock", "offset") == "localtime",
         uuid=_uuid(root),
@@ -133,7 +142,7 @@ def _bios(root: Element, folder: Path) -> Path | None:
     loader = text(root, "os/loader")
     if not loader or attribute(root, "os/loader", "type") == "pflash":
         return None
-    return _file(folder / loader, "loader")
+    return folder / loader
 
 
 def _uefi(root: Element, folder: Path) -> Uefi | None:
@@ -151,7 +160,7 @@ def _uefi(root: Element, folder: Path) -> Uefi | None:
     return Uefi(
         secure,
         enrolled=secure and features.get("enrolled-keys") != "no",
-        code=_file(folder / loader, "loader") if loader and flash else None,
+        code=folder / loader if loader and flash else None,
         variables=variables,
     )
 
@@ -165,13 +174,21 @@ def _kernel(root: Element, folder: Path) -> DirectBoot | None:
     if not kernel:
         return None
     return DirectBoot(
-        _file(folder / kernel, "kernel"),
-        _file(folder / initrd, "initrd") if initrd else None,
+        folder / kernel,
+        folder / initrd if initrd else None,
         text(root, "os/cmdline") or "",
     )
 
 
-def _file(path: Path, what: str) -> Path:
-    if not path.is_file():
-        raise ProofError("E-PROOF-FILE", f"{what} {path}: no such file")
-    return path
+def _require_files(hardware: Hardware) -> None:
+    devices.require_media(hardware.drives)
+    kernel, uefi = hardware.kernel, hardware.uefi
+    files = (
+        ("loader", hardware.bios),
+        ("loader", uefi.code if uefi else None),
+        ("kernel", kernel.kernel if kernel else None),
+        ("initrd", kernel.initrd if kernel else None),
+    )
+    for what, path in files:
+        if path is not None and not path.is_file():
+            raise ProofError("E-PROOF-FILE", f"{what} {path}: no such file")

@@ -62,6 +62,7 @@ class Drive:
     serial: str | None = None  # names links in /dev/disk/by-id
     block_size: tuple[int, int] | None = None  # logical, physical
     device: Device = Device()  # of a virtio disk
+    discard: bool = False  # blocks that the guest gives up are given back
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Card:
 
     mac: str
     device: Device
+    bridge: str | None = None  # what it is plugged into, if that is a bridge of the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Hardware:
     cpu: Cpu = Cpu()
     topology: Topology | None = None
     acpi: bool = True
+    vmport: bool = True  # VMware's backdoor
     hpet: bool = True
     localtime: bool = False
     uuid: str | None = None

@@ -9,9 +9,10 @@ from pathlib import Path
 from v2v.proof import pcap, screen
 from v2v.proof.causes import plain
 from v2v.proof.hardware import Hardware
-from v2v.proof.qemu import Setting, console_names
+from v2v.proof.qemu import console_names
 from v2v.proof.qmp import Agent, Monitor
 from v2v.proof.screen import Screen
+from v2v.proof.setting import Setting
 from v2v.proof.verdict import Look
 
 _SCREEN_EVERY = 2.0  # seconds

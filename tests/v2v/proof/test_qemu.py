@@ -13,7 +13,8 @@ from tests.v2v.proof.making import MINIMAL, placed
 from v2v.errors import ProofError
 from v2v.proof.domain import read
 from v2v.proof.hardware import Hardware
-from v2v.proof.qemu import Setting, command_line
+from v2v.proof.qemu import command_line
+from v2v.proof.setting import Setting
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 EMITTED = ("esx-app", "old-ide-on-pc", "scsi", "secure-boot", "virtio-0.9-on-q35", "xen-web")
