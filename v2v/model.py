@@ -109,10 +109,12 @@ class RemovableKind(StrEnum):
 
 
 class NetworkKind(StrEnum):
-    """libvirt's two ways to plug in a NIC."""
+    """libvirt's ways to plug in a NIC."""
 
-    bridge = auto()
-    network = auto()
+    bridge = auto()  # of the host's kernel
+    network = auto()  # of libvirt's
+    ovs = auto()  # a bridge of Open vSwitch
+    macvtap = auto()  # a device of the host, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,3 +369,4 @@ class TargetDisk:
     format: DiskFormat
     virtual_bytes: int
     allocation: Allocation = Allocation.sparse
+    block: bool = False  # ``path`` is a device, not a file

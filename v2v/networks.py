@@ -21,17 +21,16 @@ class NetworkMap:
     """Where NICs go: by MAC, else by the name of their source network, else by its kind."""
 
     macs: Mapping[str, Network] = field(default_factory=dict)  # keys are lower case
-    named: Mapping[Network, str] = field(default_factory=dict)
-    default: Mapping[NetworkKind, str] = field(default_factory=dict)
+    named: Mapping[Network, Network] = field(default_factory=dict)
+    default: Mapping[NetworkKind, Network] = field(default_factory=dict)
     addresses: Mapping[str, tuple[NicAddress, ...]] = field(default_factory=dict)  # by MAC
 
     def target(self, nic: Nic) -> Network:
         """Return what a NIC is plugged into in the target; unmapped, it is what it was."""
         if nic.mac is not None and nic.mac.lower() in self.macs:
             return self.macs[nic.mac.lower()]
-        kind = nic.network.kind
-        name = self.named.get(nic.network) or self.default.get(kind)
-        return nic.network if name is None else Network(kind, name)
+        mapped = self.named.get(nic.network) or self.default.get(nic.network.kind)
+        return mapped or nic.network
 
 
 def parse_network_map(
@@ -39,8 +38,8 @@ def parse_network_map(
 ) -> NetworkMap:
     """Return the map that the options' values give. Raises ConfigError that names all problems."""
     problems: list[str] = []
-    named: dict[Network, str] = {}
-    default: dict[NetworkKind, str] = {}
+    named: dict[Network, Network] = {}
+    default: dict[NetworkKind, Network] = {}
     for kind, values in ((NetworkKind.network, networks), (NetworkKind.bridge, bridges)):
         for value in values:
             problems += _add_name(kind, value, named, default)
@@ -52,14 +51,18 @@ def parse_network_map(
         raise ConfigError(
             "E-NETWORK-MAP",
             "; ".join(problems),
-            hint="write -n IN:OUT, -b IN:OUT, --mac MAC:network:OUT, --mac MAC:bridge:OUT, or"
-            " --mac MAC:ip:ADDR[,GW[,LEN[,NS...]]]",
+            hint="write -n IN:OUT, -b IN:OUT, --mac MAC:KIND:OUT, or"
+            " --mac MAC:ip:ADDR[,GW[,LEN[,NS...]]]; OUT can be KIND:NAME, and KIND is network,"
+            " bridge, ovs or macvtap",
         )
     return NetworkMap(by_mac, named, default, addresses)
 
 
 def _add_name(
-    kind: NetworkKind, value: str, named: dict[Network, str], default: dict[NetworkKind, str]
+    kind: NetworkKind,
+    value: str,
+    named: dict[Network, Network],
+    default: dict[NetworkKind, Network],
 ) -> list[str]:
     """Add one value of -n or -b; return what is wrong with it."""
     source, _, target = value.partition(":")
@@ -68,14 +71,22 @@ def _add_name(
         if not (source or target):
             return [f"{option}: no {kind} is named"]
         if kind in default:
-            return [f"{option}: all are mapped to {default[kind]} already"]
-        default[kind] = source or target
+            return [f"{option}: all are mapped to {default[kind].name} already"]
+        default[kind] = _out(kind, source or target)
         return []
     network = Network(kind, source)
     if network in named:
-        return [f"{option}: {source} is mapped to {named[network]} already"]
-    named[network] = target
+        return [f"{option}: {source} is mapped to {named[network].name} already"]
+    named[network] = _out(kind, target)
     return []
+
+
+def _out(kind: NetworkKind, text: str) -> Network:
+    """Return what OUT means: a network of the option's kind, or KIND:NAME of another."""
+    other, _, name = text.partition(":")
+    if name and other in set(NetworkKind):
+        return Network(NetworkKind(other), name)
+    return Network(kind, text)
 
 
 def _add_mac(
@@ -84,7 +95,7 @@ def _add_mac(
     """Add one value of --mac; return what is wrong with it."""
     match = _MAC.fullmatch(value)
     if match is None:
-        return [f"--mac {value}: not of the form MAC:network|bridge|ip:OUT"]
+        return [f"--mac {value}: not of the form MAC:KIND:OUT"]
     mac, kind, target = match[1].lower(), match[2], match[3]
     if kind == "ip":
         try:
@@ -93,7 +104,7 @@ def _add_mac(
             return [f"--mac {value}: {error}"]
         return []
     if kind not in set(NetworkKind):
-        return [f"--mac {value}: {kind} is neither network, bridge nor ip"]
+        return [f"--mac {value}: {kind} is none of {', '.join(NetworkKind)} and ip"]
     if not target:
         return [f"--mac {value}: no {kind} is named"]
     if mac in by_mac:

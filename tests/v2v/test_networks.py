@@ -67,6 +67,29 @@ def test_only_the_first_colon_parts_source_and_target() -> None:
 
 
 @pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ("network:lan", Network(NetworkKind.network, "lan")),
+        ("ovs:br-int", Network(NetworkKind.ovs, "br-int")),
+        ("macvtap:eth0", Network(NetworkKind.macvtap, "eth0")),
+        ("ovs", Network(NetworkKind.bridge, "ovs")),
+        ("tap:eth0", Network(NetworkKind.bridge, "tap:eth0")),
+    ],
+)
+def test_what_a_nic_goes_to_can_be_of_another_kind(out: str, expected: Network) -> None:
+    networks = parse_network_map(bridges=(f"xenbr0:{out}",), macs=())
+    assert networks.target(Nic(MAC, None, bridge("xenbr0"))) == expected
+    everywhere = parse_network_map(bridges=(f":{out}",))
+    assert everywhere.target(Nic(MAC, None, bridge("another"))) == expected
+
+
+@pytest.mark.parametrize("kind", NetworkKind)
+def test_one_nic_can_be_plugged_into_each_kind(kind: NetworkKind) -> None:
+    networks = parse_network_map(macs=(f"{MAC}:{kind}:x",))
+    assert networks.target(Nic(MAC, None, network("a"))) == Network(kind, "x")
+
+
+@pytest.mark.parametrize(
     ("options", "problem"),
     [
         ({"networks": ("",)}, "-n : no network is named"),
@@ -74,9 +97,9 @@ def test_only_the_first_colon_parts_source_and_target() -> None:
         ({"networks": ("a", "b")}, "-n b: all are mapped to a already"),
         ({"networks": ("in:a", "in:b")}, "-n in:b: in is mapped to a already"),
         ({"bridges": ("in:a", "in:a")}, "-b in:a: in is mapped to a already"),
-        ({"macs": ("br0",)}, "--mac br0: not of the form MAC:network|bridge|ip:OUT"),
+        ({"macs": ("br0",)}, "--mac br0: not of the form MAC:KIND:OUT"),
         ({"macs": ("52:54:00:aa:bb:network:x",)}, "not of the form"),
-        ({"macs": (f"{MAC}:tap:x",)}, "tap is neither network, bridge nor ip"),
+        ({"macs": (f"{MAC}:tap:x",)}, "tap is none of bridge, network, ovs, macvtap and ip"),
         ({"macs": (f"{MAC}:bridge:",)}, "no bridge is named"),
         (
             {"macs": (f"{MAC}:bridge:a", f"{MAC.upper()}:network:b")},
@@ -103,7 +126,7 @@ def test_all_problems_are_named_at_once() -> None:
 
 def test_the_same_name_may_be_a_network_and_a_bridge() -> None:
     found = parse_network_map(("in:a",), ("in:b",))
-    assert found.named == {network("in"): "a", bridge("in"): "b"}
+    assert found.named == {network("in"): network("a"), bridge("in"): bridge("b")}
 
 
 def test_a_mac_that_no_nic_has_is_a_warning() -> None:
