@@ -68,15 +68,20 @@ def parse_access(
 
 def password_of(access: Access) -> str:
     """Return the password from its file, or ask for it. Raises ConfigError."""
-    if access.password_file is not None:
+    return password_in(access.password_file, "-ip")
+
+
+def password_in(file: Path | None, option: str) -> str:
+    """Return the password in a file that an option names, or ask for it. Raises ConfigError."""
+    if file is not None:
         try:
-            return access.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            return file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("E-PASSWORD", f"-ip {access.password_file}: {error}") from error
+            raise ConfigError("E-PASSWORD", f"{option} {file}: {error}") from error
     if not sys.stdin.isatty():
         raise ConfigError(
             "E-PASSWORD",
             "no password is given",
-            hint="put it into a file that only you can read: -ip FILE",
+            hint=f"put it into a file that only you can read: {option} FILE",
         )
     return getpass.getpass("Password: ")

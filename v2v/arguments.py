@@ -9,12 +9,14 @@ from typing import TypeAlias
 
 from v2v.access import TRANSPORTS
 from v2v.model import Allocation, BlockDriver, DiskFormat, Firmware, InitramfsMode
+from v2v.output_options import Conflict
 from v2v.version import VERSION
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Group: TypeAlias = argparse._ActionsContainer  # a verb's parser, or a titled part of its options
 
 # Of v2v.sources, which takes longer to import than a line of help may.
+OUTPUTS = ("local", "libvirt", "qemu", "null")
 SOURCE_KINDS = (
     "xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "hyperv", "libvirt", "disk",
 )  # fmt: skip
@@ -228,7 +230,7 @@ def _add_conversion(verb: Group) -> None:
     )
     verb.add_argument(
         "-n", "--network", action="append", default=[], metavar="IN:OUT",
-        help="map a network; OUT alone maps all",
+        help="map a network; OUT alone maps all; OUT may be KIND:NAME, as for --mac",
     )  # fmt: skip
     verb.add_argument(
         "-b", "--bridge", action="append", default=[], metavar="IN:OUT",
@@ -243,12 +245,13 @@ def _add_conversion(verb: Group) -> None:
 
 def _add_target(verb: Group) -> None:
     verb.add_argument(
-        "-o", "--output", choices=("local", "null"), default="local",
-        help="where the guest goes: a folder, or nowhere (default: local)",
+        "-o", "--output", choices=OUTPUTS, default="local",
+        help="where the guest goes: a folder, libvirt, a folder with a script that starts it,"
+        " or nowhere (default: local)",
     )  # fmt: skip
     verb.add_argument(
-        "-os", "--output-storage", type=Path, metavar="DIR",
-        help="folder for the result (default: the current one)",
+        "-os", "--output-storage", type=Path, metavar="DIR|POOL",
+        help="folder for the result (default: the current one); for libvirt, the storage pool",
     )  # fmt: skip
     verb.add_argument(
         "-of", "--output-format", choices=("qcow2", "raw"), default="qcow2",
@@ -260,6 +263,35 @@ def _add_target(verb: Group) -> None:
         help="whether images take their whole size at once (default: sparse)",
     )  # fmt: skip
     verb.add_argument("-on", "--output-name", metavar="NAME", help="a new name for the guest")
+    verb.add_argument(
+        "-oo", "--output-option", action="append", default=[], metavar="KEY[=VALUE]",
+        help="of libvirt, volume=NAME: an existing volume for each disk; of qemu,"
+        " display=KIND and bridges",
+    )  # fmt: skip
+    _add_connection(verb)
+    verb.add_argument(
+        "--create-pool", action="store_true",
+        help="make the pool if there is none (-os: a folder), or start it",
+    )  # fmt: skip
+    verb.add_argument(
+        "--on-conflict", type=Conflict, choices=tuple(Conflict), default=Conflict.fail,
+        help="what to do with a domain that has the guest's name already (default: fail)",
+    )  # fmt: skip
+    verb.add_argument("--start", action="store_true", help="start the guest in libvirt")
+    verb.add_argument(
+        "--autostart", action="store_true", help="have libvirt start the guest with its host"
+    )
+
+
+def _add_connection(verb: Group) -> None:
+    verb.add_argument(
+        "-oc", "--output-connection", metavar="URI",
+        help="the target's libvirt, such as qemu+ssh://root@host/system",
+    )  # fmt: skip
+    verb.add_argument(
+        "-op", "--output-password-file", type=Path, metavar="FILE",
+        help="the password for the target's libvirt",
+    )  # fmt: skip
 
 
 def _add_machine(verb: argparse.ArgumentParser) -> None:

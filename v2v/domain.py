@@ -6,7 +6,7 @@ Reference: libvirt's "Domain XML format" (formatdomain). The functions stand in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lxml.builder import E, ElementMaker
 from v2v.changes import Direct
 from v2v.errors import Finding, TargetError
 from v2v.hardware import Hardware, decide
+from v2v.host_support import USUAL, HostSupport
 from v2v.model import (
     Allocation,
     Bus,
@@ -23,6 +24,7 @@ from v2v.model import (
     Display,
     Guest,
     Machine,
+    NetworkKind,
     Nic,
     RemovableKind,
     TargetDisk,
@@ -35,12 +37,21 @@ Element = etree._Element
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes beside the images."""
+
+    path: Path
+    data: bytes
+    mode: int = 0o600  # an initramfs may hold keys
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A libvirt domain definition and what the user should know of it."""
 
     xml: str
     warnings: tuple[Finding, ...] = ()
-    files: tuple[tuple[Path, bytes], ...] = ()  # beside the images: a kernel, an initramfs
+    files: tuple[File, ...] = ()  # a kernel, an initramfs
     has_password: bool = False  # whoever can read the XML can read the screen's password
 
 
@@ -51,13 +62,14 @@ def define_domain(
     name: str,
     disks: Sequence[TargetDisk],
     direct: Direct | None = None,
+    support: HostSupport = USUAL,
 ) -> Domain:
     """Return the domain of a converted guest; the machine's NICs are mapped already.
 
     ``guest`` is None where nobody looked into the disks. What it is started from ``direct`` goes
     beside the images. Raises TargetError.
     """
-    hardware, warnings = decide(machine, guest, capabilities, len(disks))
+    hardware, warnings = decide(machine, guest, capabilities, len(disks), support)
     try:
         root = _domain(hardware, name, disks)
         files = () if direct is None else _start(root, direct, disks[0].path.parent, name)
@@ -79,7 +91,7 @@ def _domain(hardware: Hardware, name: str, disks: Sequence[TargetDisk]) -> Eleme
     machine = hardware.machine
     return E.domain(
         E.name(name),
-        *([] if machine.uuid is None else [E.uuid(machine.uuid)]),
+        *([] if hardware.uuid is None else [E.uuid(hardware.uuid)]),
         *([] if machine.genid is None else [E.genid(machine.genid)]),
         *([] if machine.description is None else [E.description(machine.description)]),
         *_metadata(hardware.osinfo),
@@ -94,19 +106,17 @@ def _domain(hardware: Hardware, name: str, disks: Sequence[TargetDisk]) -> Eleme
         E.on_crash("restart"),
         _power_management(),
         _devices(hardware, disks),
-        type="kvm",
+        type=hardware.support.virtualization,
     )
 
 
-def _start(
-    root: Element, direct: Direct, folder: Path, name: str
-) -> tuple[tuple[Path, bytes], ...]:
+def _start(root: Element, direct: Direct, folder: Path, name: str) -> tuple[File, ...]:
     """Have a domain start from a kernel in a folder; return the files that this needs."""
-    files = [(folder / f"{name}-vmlinuz", direct.kernel)]
-    told = [E.kernel(str(files[0][0]))]
+    files = [File(folder / f"{name}-vmlinuz", direct.kernel)]
+    told = [E.kernel(str(files[0].path))]
     if direct.initramfs is not None:
-        files.append((folder / f"{name}-initrd.img", direct.initramfs))
-        told.append(E.initrd(str(files[1][0])))
+        files.append(File(folder / f"{name}-initrd.img", direct.initramfs))
+        told.append(E.initrd(str(files[1].path)))
     found = root.find("os")
     assert found is not None  # _domain makes it
     found.extend([*told, E.cmdline(direct.cmdline)])
@@ -171,6 +181,8 @@ def _cpu(hardware: Hardware) -> Element:
                 sockets=str(shape.sockets), cores=str(shape.cores), threads=str(shape.threads)
             )
         ]
+    if hardware.support.virtualization == "qemu":  # which has less than the source's CPU
+        return E.cpu(*topology, mode="maximum")
     # QEMU's own defaults say nothing of what the guest needs, and do not run on every CPU.
     if machine.cpu_model in (None, "qemu32", "qemu64", "kvm32", "kvm64"):
         return E.cpu(*topology, mode="host-model")
@@ -215,10 +227,10 @@ def _devices(hardware: Hardware, disks: Sequence[TargetDisk]) -> Element:
         E.input(type="tablet", bus="usb"),  # its pointer is where the viewer's is
         E.input(type="mouse", bus="ps2"),
         E.input(type="keyboard", bus="ps2"),
-        _graphics(machine.display or Display("vnc")),
+        _graphics(machine.display or Display("vnc"), hardware.support.screens),
         *([] if hardware.sound is None else [E.sound(model=hardware.sound)]),
         # Every boot loader, kernel and Windows can draw on it; QXL is going (RHBZ#1961107).
-        E.video(E.model(type="vga", vram="16384", heads="1", primary="yes")),
+        _video(hardware.support.video),
         E.memballoon(model=hardware.virtio if capabilities.balloon else "none"),
         *([_rng(hardware)] if capabilities.rng else []),
         *([_panic()] if capabilities.panic else []),
@@ -235,10 +247,10 @@ def _disks(hardware: Hardware, disks: Sequence[TargetDisk]) -> list[Element]:
             driver.set("discard", "unmap")
         element = E.disk(
             driver,
-            E.source(file=str(disk.path)),
+            E.source(dev=str(disk.path)) if disk.block else E.source(file=str(disk.path)),
             E.target(dev=slot.device, bus=slot.bus),
             E.boot(order=str(order)),
-            type="file",
+            type="block" if disk.block else "file",
             device="disk",
         )
         if hardware.transitional and slot.bus is Bus.virtio:
@@ -275,14 +287,21 @@ def _controllers(hardware: Hardware) -> list[Element]:
 
 def _interface(nic: Nic, hardware: Hardware) -> Element:
     model = hardware.capabilities.net_model
-    source = E.source()
-    source.set(nic.network.kind, nic.network.name)
+    kind, name = nic.network.kind, nic.network.name
+    plugs = {
+        NetworkKind.network: ("network", E.source(network=name)),
+        NetworkKind.bridge: ("bridge", E.source(bridge=name)),
+        NetworkKind.ovs: ("bridge", E.source(bridge=name)),
+        NetworkKind.macvtap: ("direct", E.source(dev=name, mode="bridge")),
+    }
+    type, source = plugs[kind]
     return E.interface(
         *([] if nic.mac is None else [E.mac(address=nic.mac)]),
         source,
+        *([E.virtualport(type="openvswitch")] if kind is NetworkKind.ovs else []),
         E.model(type=hardware.virtio if model == "virtio" else model),
         *([] if nic.connected else [E.link(state="down")]),
-        type=nic.network.kind,
+        type=type,
     )
 
 
@@ -290,9 +309,9 @@ def _agent_channel() -> Element:
     return E.channel(E.target(type="virtio", name="org.qemu.guest_agent.0"), type="unix")
 
 
-def _graphics(display: Display) -> Element:
+def _graphics(display: Display, offered: Collection[str]) -> Element:
     """Return the screen; a window on the source's desktop becomes VNC, as servers have none."""
-    kind = "spice" if display.kind == "spice" else "vnc"
+    kind = "spice" if display.kind == "spice" and "spice" in offered else "vnc"
     element = E.graphics(type=kind)
     if display.port is None:
         element.set("autoport", "yes")
@@ -306,6 +325,12 @@ def _graphics(display: Display) -> Element:
         element.set("passwd", display.password[:limit])
     element.append(E.listen(type="address", address=display.listen or "127.0.0.1"))
     return element
+
+
+def _video(offered: Collection[str]) -> Element:
+    if "vga" in offered:
+        return E.video(E.model(type="vga", vram="16384", heads="1", primary="yes"))
+    return E.video(E.model(type="virtio", heads="1", primary="yes"))  # a PC's VGA as well
 
 
 def _tpm() -> Element:

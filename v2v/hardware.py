@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from v2v.buses import Layout, layout
 from v2v.devices import boot_disk
 from v2v.errors import Finding, TargetError
+from v2v.host_support import USUAL, HostSupport
 from v2v.model import Capabilities, Firmware, Guest, Machine, Network, NetworkKind, Nic, Topology
 from v2v.osinfo import osinfo_id
 
@@ -29,6 +30,7 @@ class Hardware:
     machine: Machine
     guest: Guest | None
     capabilities: Capabilities
+    uuid: str | None  # None: libvirt invents one
     efi: bool
     secure_boot: bool
     osinfo: str | None
@@ -36,6 +38,7 @@ class Hardware:
     nics: tuple[Nic, ...]
     drives: Layout
     boot_order: tuple[int, ...]  # for each disk, from 1
+    support: HostSupport
 
     @property
     def enlightened(self) -> bool:
@@ -51,13 +54,8 @@ class Hardware:
 
     @property
     def tpm(self) -> bool:
-        """Tell whether the guest gets a TPM 2.0: it had one, or needs it as Windows 11 does.
-
-        That takes UEFI.
-        """
-        windows = self.guest.windows if self.guest else None
-        needed = windows is not None and not windows.server and windows.build >= _WINDOWS_11
-        return self.efi and (self.machine.tpm or needed)
+        """Tell whether the guest gets a TPM 2.0."""
+        return self.support.tpm and _wants_tpm(self.machine, self.guest, efi=self.efi)
 
     @property
     def topology(self) -> Topology | None:
@@ -81,10 +79,24 @@ class Hardware:
         return "virtio-transitional" if self.transitional else "virtio"
 
 
+def _wants_tpm(machine: Machine, guest: Guest | None, *, efi: bool) -> bool:
+    """Tell whether a guest had a TPM 2.0, or needs it as Windows 11 does; that takes UEFI."""
+    windows = guest.windows if guest else None
+    needed = windows is not None and not windows.server and windows.build >= _WINDOWS_11
+    return efi and (machine.tpm or needed)
+
+
 def decide(
-    machine: Machine, guest: Guest | None, capabilities: Capabilities, disk_count: int
+    machine: Machine,
+    guest: Guest | None,
+    capabilities: Capabilities,
+    disk_count: int,
+    support: HostSupport = USUAL,
 ) -> tuple[Hardware, tuple[Finding, ...]]:
-    """Return the choices, with a warning for each thing that cannot be as it was."""
+    """Return the choices, with a warning for each thing that cannot be as it was.
+
+    Raises TargetError for what the target's hypervisor does not have.
+    """
     if guest is not None and guest.arch not in _X86:
         raise TargetError("E-ARCH", f"{machine.name}: no target hardware for {guest.arch}")
     warnings: list[Finding] = []
@@ -93,6 +105,7 @@ def decide(
         machine=machine,
         guest=guest,
         capabilities=capabilities,
+        uuid=_uuid(machine, support, warnings),
         efi=efi,
         secure_boot=_secure_boot(machine, efi, capabilities, warnings),
         osinfo=_osinfo(guest, warnings),
@@ -100,8 +113,46 @@ def decide(
         nics=tuple(_plugged(nic, warnings) for nic in machine.nics),
         drives=layout(disk_count, machine.removables, capabilities),
         boot_order=_boot_order(guest, disk_count),
+        support=support,
     )
+    _require(hardware)
+    warnings += _lost(hardware)
     return hardware, (*warnings, *hardware.drives.warnings)
+
+
+def _require(hardware: Hardware) -> None:
+    """Raise TargetError for hardware that the guest cannot do without."""
+    support, name = hardware.support, hardware.machine.name
+    buses = dict.fromkeys(slot.bus for slot in hardware.drives.disks)
+    absent = [
+        *(["UEFI firmware"] if hardware.efi and not support.efi else []),
+        *(["Secure Boot"] if hardware.secure_boot and not support.secure_boot else []),
+        *([f"disk bus {bus}" for bus in buses if bus not in support.buses]),
+    ]
+    if hardware.capabilities.machine not in support.machines:
+        absent.append(f"machine type {hardware.capabilities.machine}")
+    if absent:
+        raise TargetError(
+            "E-TARGET-HARDWARE",
+            f"{name}: the target's hypervisor has no {', no '.join(absent)}",
+            hint="install what it lacks there (ovmf or edk2-ovmf is the firmware), or choose "
+            "another host",
+        )
+
+
+def _lost(hardware: Hardware) -> Iterator[Finding]:
+    display = hardware.machine.display
+    lost = []
+    if _wants_tpm(hardware.machine, hardware.guest, efi=hardware.efi) and not hardware.support.tpm:
+        lost.append(("TPM 2.0", "swtpm is not installed there; Windows 11 wants it for updates"))
+    if display is not None and display.kind == "spice" and "spice" not in hardware.support.screens:
+        lost.append(("SPICE", "the screen is shown by VNC"))
+    for what, then in lost:
+        yield Finding(
+            "W-TARGET-HARDWARE",
+            f"{hardware.machine.name}: the target's hypervisor has no {what}",
+            then,
+        )
 
 
 def target_firmware(machine: Machine, guest: Guest | None) -> Firmware:
@@ -131,6 +182,20 @@ def misfits(wanted: Firmware | None, guest: Guest) -> Iterator[Finding]:
             f"{guest.product}: its disks are made for UEFI, and a BIOS finds no boot code there",
             "leave --firmware bios out",
         )
+
+
+def _uuid(machine: Machine, support: HostSupport, warnings: list[Finding]) -> str | None:
+    if machine.uuid is None or machine.uuid.lower() not in support.uuids:
+        return machine.uuid
+    warnings.append(
+        Finding(
+            "W-UUID",
+            f"{machine.name}: another domain of the target has its UUID {machine.uuid}, it gets"
+            " a new one",
+            "licences of the guest may be bound to it",
+        )
+    )
+    return None
 
 
 def _secure_boot(
@@ -178,10 +243,18 @@ def _sound_model(model: str | None, warnings: list[Finding]) -> str | None:
     return None
 
 
-def _plugged(nic: Nic, warnings: list[Finding]) -> Nic:
-    """Return the NIC on a network that libvirt can hold: no bridge can be called "VM Network"."""
+def plugged_into(nic: Nic) -> Network:
+    """Return what a NIC is plugged into: what no bridge can be called is a network of libvirt."""
     network = nic.network
     if network.kind is NetworkKind.network or _BRIDGE_NAME.fullmatch(network.name):
+        return network
+    return Network(NetworkKind.network, network.name)
+
+
+def _plugged(nic: Nic, warnings: list[Finding]) -> Nic:
+    """Return the NIC on a network that libvirt can hold: no bridge can be called "VM Network"."""
+    network = plugged_into(nic)
+    if network == nic.network:
         return nic
     warnings.append(
         Finding(
@@ -191,7 +264,7 @@ def _plugged(nic: Nic, warnings: list[Finding]) -> Nic:
             f"name a bridge of the target host: -b '{network.name}:br0'",
         )
     )
-    return replace(nic, network=Network(NetworkKind.network, network.name))
+    return replace(nic, network=network)
 
 
 def _boot_order(guest: Guest | None, disk_count: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ Every fault is found, not the first: what is wrong with a disk or the target is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -134,12 +134,11 @@ def _unpacked(
         raise SourceError("E-NO-DISK", f"{machine.name}: the source has no fixed disk to convert")
     if len(members) < len(machine.disks):
         raise SourceError("E-DISK-LAYOUT", f"{machine.name}: two of its disks are one and the same")
-    name = options.name if options.name is not None else machine.name
+    target = open_target(options)
+    name = target.named(options.name if options.name is not None else machine.name)
     sizes = [disk.virtual_bytes or 0 for disk in machine.disks]
-    target = open_target(options.output, options.storage, options.format, options.allocation)
     target.check(name, target.disks(name, sizes), [0] * len(sizes))
-    local = options.storage.absolute() if options.output == "local" else None
-    folder = opened.enter_context(work_folder(local, name))
+    folder = opened.enter_context(work_folder(target.near, name))
     paths = [folder / f"{index}.qcow2" for index in range(len(sizes))]
     with ExitStack() as writing:
         disks = {
@@ -222,8 +221,8 @@ def _planned(
     found: Findings,
 ) -> Job:
     """Return the job with the images of the target, for which there is room."""
-    name = options.name if options.name is not None else machine.name
-    target = open_target(options.output, options.storage, options.format, options.allocation)
+    name = wanted = options.name if options.name is not None else machine.name
+    target = open_target(options)
     preallocated = options.allocation is Allocation.preallocated
     disks: tuple[TargetDisk, ...] = ()
     estimates: tuple[int, ...] = ()
@@ -231,9 +230,22 @@ def _planned(
         estimates = tuple(
             estimate(image, options.format, preallocated=preallocated) for image in images
         )
+        name = target.named(name)
         disks = target.disks(name, [image.virtual_bytes for image in images])
         there = [0 if image.ours else each for image, each in zip(images, estimates, strict=True)]
+        _tell(target.findings(name, machine.nics), found)
         target.check(name, disks, there)
     except (SourceError, TargetError) as error:
         found.blockers.append(error.finding)
+    if name != wanted:
+        found.warn(Finding("W-RENAMED", f"{wanted}: the target has one, the guest becomes {name}"))
     return Job(given, machine, name, images, estimates, target, disks)
+
+
+def _tell(findings: Iterable[Finding], found: Findings) -> None:
+    """Take warnings for such, and errors for blockers."""
+    for finding in findings:
+        if finding.code.startswith("E-"):
+            found.blockers.append(finding)
+        else:
+            found.warn(finding)

@@ -12,6 +12,7 @@ from v2v.errors import ConfigError
 from v2v.keys import Key, parse_keys
 from v2v.model import Allocation, BlockDriver, DiskFormat, Firmware, InitramfsMode
 from v2v.networks import NetworkMap, parse_network_map
+from v2v.output_options import Conflict, CopyMode, OutputOptions, parse_output_options
 from v2v.path_maps import PathMap, parse_maps
 
 
@@ -41,10 +42,18 @@ class Options:
     fstrim: bool = True
     networks: NetworkMap = field(default_factory=NetworkMap)
     output: str = "local"
-    storage: Path = Path()
+    storage: Path = Path()  # a folder; for libvirt, the name of a pool
     format: DiskFormat = DiskFormat.qcow2
     allocation: Allocation = Allocation.sparse
     name: str | None = None  # None: the source's
+    output_options: OutputOptions = field(default_factory=OutputOptions)
+    output_connection: str | None = None  # URI of the target's libvirt; None: libvirt chooses
+    output_password_file: Path | None = None  # for it; None: the terminal is asked
+    create_pool: bool = False  # make a pool that is not there, and start one that is not active
+    on_conflict: Conflict = Conflict.fail
+    start: bool = False
+    autostart: bool = False
+    copy: CopyMode = CopyMode.full
 
 
 def chosen(args: argparse.Namespace) -> Options:
@@ -52,8 +61,7 @@ def chosen(args: argparse.Namespace) -> Options:
 
     Raises ConfigError.
     """
-    if args.output == "null" and args.output_storage is not None:
-        raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
+    _check_target(args)
     if args.no_guest_code and args.initramfs is InitramfsMode.rebuild:
         raise ConfigError(
             "E-USAGE",
@@ -85,4 +93,30 @@ def chosen(args: argparse.Namespace) -> Options:
         format=DiskFormat(args.output_format),
         allocation=args.output_allocation,
         name=args.output_name,
+        output_options=parse_output_options(args.output, args.output_option),
+        output_connection=args.output_connection,
+        output_password_file=args.output_password_file,
+        create_pool=args.create_pool,
+        on_conflict=args.on_conflict,
+        start=args.start,
+        autostart=args.autostart,
     )
+
+
+def _check_target(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options that the output has no use for."""
+    if args.output == "null" and args.output_storage is not None:
+        raise ConfigError("E-USAGE", "-os: a null output has no storage", hint="leave -os out")
+    given = {
+        "-oc": args.output_connection is not None,
+        "-op": args.output_password_file is not None,
+        "--create-pool": args.create_pool,
+        "--on-conflict": args.on_conflict is not Conflict.fail,
+        "--start": args.start,
+        "--autostart": args.autostart,
+    }
+    for option, is_given in given.items():
+        if is_given and args.output != "libvirt":
+            raise ConfigError(
+                "E-USAGE", f"{option}: -o {args.output} has no use for it", hint="-o libvirt has"
+            )

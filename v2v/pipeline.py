@@ -236,6 +236,7 @@ def _copy(
     for (disk, place), image, overlay in zip(writing.images, images, overlays, strict=False):
         if image.ours and _is_result(disk, overlay, place):
             overlay.rename(place)
+            writing.filled(disk, place, partial(clock.copied, disk.path.name))
             continue
         clock.stage("copy", f"Copying {disk.path.name}")
         copy(
@@ -243,13 +244,21 @@ def _copy(
             place,
             format=disk.format,
             preallocated=disk.allocation is Allocation.preallocated,
+            existing=place == disk.path,
             on_progress=partial(copied, disk.path.name),
         )
+        writing.filled(disk, place, partial(clock.copied, disk.path.name))
 
 
 def _define(job: Job, guest: Guest | None, drafted: Plan, found: Findings) -> Domain:
     domain = define_domain(
-        job.machine, guest, drafted.capabilities, job.name, job.disks, drafted.direct
+        job.machine,
+        guest,
+        drafted.capabilities,
+        job.name,
+        job.disks,
+        drafted.direct,
+        job.target.support(job.name),
     )
     found.warn(*domain.warnings)
     return domain

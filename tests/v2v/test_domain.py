@@ -11,7 +11,7 @@ from lxml import etree
 
 from tests.conftest import Golden
 from v2v.changes import Direct
-from v2v.domain import Domain, define_domain
+from v2v.domain import Domain, File, define_domain
 from v2v.errors import TargetError
 from v2v.model import (
     Allocation,
@@ -307,6 +307,6 @@ def test_a_domain_starts_from_a_kernel_beside_its_images() -> None:
     told = [found.findtext(f"os/{key}") for key in ("kernel", "initrd", "cmdline")]
     assert told == ["/srv/web-vmlinuz", "/srv/web-initrd.img", "root=UUID=1 ro console=ttyS0"]
     assert domain.files == (
-        (Path("/srv/web-vmlinuz"), b"kernel"),
-        (Path("/srv/web-initrd.img"), b"initramfs"),
+        File(Path("/srv/web-vmlinuz"), b"kernel", 0o600),
+        File(Path("/srv/web-initrd.img"), b"initramfs", 0o600),
     )

@@ -41,16 +41,19 @@ def copy(
     *,
     format: DiskFormat,
     preallocated: bool = False,
+    existing: bool = False,
     on_progress: Progress | None = None,
 ) -> None:
     """Copy what a qcow2 overlay shows into a new image that stands alone and is on stable storage.
 
     Only data is copied: what was discarded in the overlay reads as zeroes and takes no room, unless
-    ``preallocated``. ``target`` must not exist; after any failure it does not.
+    ``preallocated``. ``target`` must not exist, and after any failure does not; or it is an
+    ``existing`` device, which keeps what is behind the disk's end.
     """
     options = ("-o", "preallocation=falloc") if preallocated else ()
-    argv = (*_CONVERT, "-O", format, *options, overlay.absolute(), target.absolute())
-    with _new(target) as descriptor:
+    kept = ("-n",) if existing else ()
+    argv = (*_CONVERT, "-O", format, *options, *kept, overlay.absolute(), target.absolute())
+    with _there(target) if existing else _new(target) as descriptor:
         _convert(argv, overlay, target, on_progress)
         try:
             os.fsync(descriptor)
@@ -75,6 +78,18 @@ def _new(target: Path) -> Iterator[int]:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _there(target: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unwritable(target, error.strerror) from error
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -14,9 +14,12 @@ from pathlib import Path
 
 
 @contextmanager
-def scratch(prefix: str) -> Iterator[Path]:
-    """Make a folder for as long as the block lasts; not in /tmp, which may be memory."""
-    folder = os.environ.get("TMPDIR", "/var/tmp")
+def scratch(prefix: str, near: Path | None = None) -> Iterator[Path]:
+    """Make a folder for as long as the block lasts, in ``near`` if that is given.
+
+    Else it is not in /tmp, which may be memory.
+    """
+    folder = near or os.environ.get("TMPDIR", "/var/tmp")
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as made:
         yield Path(made)
 

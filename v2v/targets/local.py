@@ -11,30 +11,32 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from v2v.disks.scratch import abandoned, work_folder
 from v2v.disks.space import require_space
-from v2v.domain import Domain
+from v2v.domain import Domain, File
 from v2v.errors import TargetError
-from v2v.model import Allocation, DiskFormat, TargetDisk
+from v2v.model import Allocation, TargetDisk
+from v2v.options import Options
 from v2v.targets.naming import check_name, definition_path, disk_path, prints, report_path
+from v2v.targets.target import Target, Writing
 
 # How file systems say that they have no hard links: FAT, exFAT, some of FUSE and SMB.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _FINALS = ".finals"  # in a work folder: the names that its files are about to get
 
 
-class LocalTarget:
+class LocalTarget(Target):
     """A folder on this host."""
 
-    def __init__(self, storage: Path, format: DiskFormat, allocation: Allocation) -> None:
+    def __init__(self, options: Options) -> None:
         # libvirt wants absolute paths; symbolic links in them are the user's choice and stay.
-        self._folder = storage.absolute()
-        self._format = format
-        self._allocation = allocation
+        self._folder = options.storage.absolute()
+        self._format = options.format
+        self._allocation = options.allocation
 
     def disks(self, name: str, sizes: Sequence[int]) -> tuple[TargetDisk, ...]:
         check_name(name)
@@ -50,31 +52,25 @@ class LocalTarget:
 
     def check(self, name: str, disks: Sequence[TargetDisk], estimates: Sequence[int]) -> None:
         _check_folder(self._folder)
-        self._check_absent(name, disks)
+        require_absent(
+            [
+                definition_path(self._folder, name),
+                report_path(self._folder, name),
+                *(disk.path for disk in disks),
+            ]
+        )
         preallocated = self._allocation is Allocation.preallocated
         needed = sum(disk.virtual_bytes for disk in disks) if preallocated else sum(estimates)
         require_space(self._folder, needed)
 
-    def _check_absent(self, name: str, disks: Sequence[TargetDisk]) -> None:
-        finals = [definition_path(self._folder, name), report_path(self._folder, name)]
-        there = [
-            path for path in (*finals, *(disk.path for disk in disks)) if os.path.lexists(path)
-        ]
-        if there:
-            raise TargetError(
-                "E-TARGET-EXISTS",
-                f"{', '.join(map(str, there))}: exists already",
-                hint="remove what is there, or choose another name with -on or folder with -os",
-            )
+    @property
+    def near(self) -> Path | None:
+        return self._folder
 
     @contextmanager
-    def writing(self, name: str, disks: Sequence[TargetDisk]) -> Iterator[LocalWriting]:
-        with ExitStack() as stack:
-            try:
-                work = stack.enter_context(work_folder(self._folder, name))
-            except OSError as error:
-                raise _not_written(self._folder, error) from error
-            yield LocalWriting(self._folder, name, work, disks)
+    def writing(self, name: str, disks: Sequence[TargetDisk]) -> Iterator[Writing]:
+        with staged(self._folder, name, disks) as staging:
+            yield _LocalWriting(self._folder, name, staging)
 
     def recovered(self, name: str) -> bool:
         if not self._folder.is_dir():
@@ -82,52 +78,85 @@ class LocalTarget:
         definition = definition_path(self._folder, name)
         # Where there are no links, a name is taken by an empty file first.
         whole = definition.exists() and definition.stat().st_size > 0
-        for work in abandoned(self._folder, name):
-            if not whole:
-                _withdraw(work, self._folder)
-            shutil.rmtree(work)
+        take_back(self._folder, name, whole=whole)
         return whole
 
 
-class LocalWriting:
+@contextmanager
+def staged(folder: Path, name: str, disks: Sequence[TargetDisk]) -> Iterator[Staging]:
+    """Have a work folder in the target folder, for as long as the block lasts."""
+    with ExitStack() as stack:
+        try:
+            work = stack.enter_context(work_folder(folder, name))
+        except OSError as error:
+            raise _not_written(folder, error) from error
+        yield Staging(folder, work, disks)
+
+
+def take_back(folder: Path, name: str, *, whole: bool) -> None:
+    """Remove what a killed conversion left of a guest; a guest that is ``whole`` keeps its files.
+
+    Raises OSError.
+    """
+    for work in abandoned(folder, name):
+        if not whole:
+            _withdraw(work, folder)
+        shutil.rmtree(work)
+
+
+class Staging:
     """A guest's files while they grow in the work folder."""
 
-    def __init__(self, folder: Path, name: str, work: Path, disks: Sequence[TargetDisk]) -> None:
+    def __init__(self, folder: Path, work: Path, disks: Sequence[TargetDisk]) -> None:
         self._folder = folder
-        self._name = name
         self._work = work
         self.images = tuple((disk, work / disk.path.name) for disk in disks)
 
-    def commit(self, domain: Domain, report: str) -> tuple[Path, ...]:
-        definition = definition_path(self._folder, self._name)
-        summary = report_path(self._folder, self._name)
-        # The definition comes last: who sees it may start the guest.
-        files = [path for path, _ in domain.files]
-        finals = [*(disk.path for disk, _ in self.images), *files, summary, definition]
-        mode = 0o600 if domain.has_password else 0o666  # less the umask; the report quotes the XML
+    def publish(self, files: Sequence[File]) -> tuple[Path, ...]:
+        """Give images and files their final names, all or none, in this order; return these."""
+        finals = (*(disk.path for disk, _ in self.images), *(file.path for file in files))
         try:
-            for path, data in domain.files:
-                _write(self._work / path.name, data, 0o600)  # an initramfs may hold keys
-            _write(self._work / definition.name, domain.xml.encode(), mode)
-            _write(self._work / summary.name, report.encode(), mode)
+            for file in files:
+                _write(self._work / file.path.name, file.data, file.mode)
             for final in finals:
                 _sync(self._work / final.name)
-            self._publish(finals)
+            listing = self._work / _FINALS
+            names = "\0".join(each.name for each in finals)
+            _write(listing.with_suffix(".new"), names.encode(), 0o600)
+            listing.with_suffix(".new").rename(listing)
+            with ExitStack() as undo:
+                for final in finals:
+                    _appear(self._work / final.name, final)
+                    undo.callback(final.unlink)
+                _sync(self._folder)
+                undo.pop_all()
         except OSError as error:
             raise _not_written(self._folder, error) from error
-        return (definition, summary, *(disk.path for disk, _ in self.images), *files)
+        return finals
 
-    def _publish(self, finals: Sequence[Path]) -> None:
-        """Give every file its final name; if one cannot have it, none has."""
-        listing = self._work / _FINALS
-        _write(listing.with_suffix(".new"), "\0".join(each.name for each in finals).encode(), 0o600)
-        listing.with_suffix(".new").rename(listing)
-        with ExitStack() as undo:
-            for final in finals:
-                _appear(self._work / final.name, final)
-                undo.callback(final.unlink)
-            _sync(self._folder)
-            undo.pop_all()
+
+class _LocalWriting(Writing):
+    """Adds definition and report to the images."""
+
+    def __init__(self, folder: Path, name: str, staging: Staging) -> None:
+        self._definition = definition_path(folder, name)
+        self._report = report_path(folder, name)
+        self._staging = staging
+
+    @property
+    def images(self) -> tuple[tuple[TargetDisk, Path], ...]:
+        return self._staging.images
+
+    def commit(self, domain: Domain, report: str) -> tuple[Path, ...]:
+        mode = 0o600 if domain.has_password else 0o666  # less the umask; the report quotes the XML
+        # The definition comes last: who sees it may start the guest.
+        files = (
+            *domain.files,
+            File(self._report, report.encode(), mode),
+            File(self._definition, domain.xml.encode(), mode),
+        )
+        *others, summary, definition = self._staging.publish(files)
+        return (definition, summary, *others)
 
 
 def _appear(partial: Path, final: Path) -> None:
@@ -174,6 +203,17 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def require_absent(finals: Iterable[Path]) -> None:
+    """Raise TargetError for what is there already."""
+    there = [path for path in finals if os.path.lexists(path)]
+    if there:
+        raise TargetError(
+            "E-TARGET-EXISTS",
+            f"{', '.join(map(str, there))}: exists already",
+            hint="remove what is there, or choose another name with -on or folder with -os",
+        )
 
 
 def _check_folder(folder: Path) -> None:

@@ -61,6 +61,11 @@ def definition_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.xml"
 
 
+def script_path(folder: Path, name: str) -> Path:
+    """Return the path of the script that starts the guest."""
+    return folder / f"{name}.sh"
+
+
 def report_path(folder: Path, name: str) -> Path:
     """Return the path of the JSON report."""
     return folder / f"{name}.report.json"

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from v2v.domain import Domain
-from v2v.model import Allocation, DiskFormat, TargetDisk
+from v2v.model import TargetDisk
+from v2v.options import Options
 from v2v.targets.naming import check_name
+from v2v.targets.target import Target, Writing
 
 _NOWHERE = Path("/dev/null")
 
 
-class NullWriting:
+class NullWriting(Writing):
     """Has no images to fill."""
 
     images: tuple[tuple[TargetDisk, Path], ...] = ()
@@ -23,12 +25,12 @@ class NullWriting:
         return ()
 
 
-class NullTarget:
+class NullTarget(Target):
     """Takes everything and keeps nothing."""
 
-    def __init__(self, storage: Path, format: DiskFormat, allocation: Allocation) -> None:
-        self._format = format
-        self._allocation = allocation
+    def __init__(self, options: Options) -> None:
+        self._format = options.format
+        self._allocation = options.allocation
 
     def disks(self, name: str, sizes: Sequence[int]) -> tuple[TargetDisk, ...]:
         check_name(name)

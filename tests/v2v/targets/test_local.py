@@ -11,6 +11,7 @@ import pytest
 from v2v.domain import Domain
 from v2v.errors import TargetError
 from v2v.model import Allocation, DiskFormat, TargetDisk
+from v2v.options import Options
 from v2v.targets import Writing
 from v2v.targets.local import LocalTarget
 from v2v.targets.naming import MAX_NAME
@@ -23,7 +24,7 @@ FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL = 0x80086601, 0x40086602, 0x10
 
 
 def local(folder: Path, allocation: Allocation = Allocation.sparse) -> LocalTarget:
-    return LocalTarget(folder, DiskFormat.qcow2, allocation)
+    return LocalTarget(Options(storage=folder, allocation=allocation))
 
 
 def fill(writing: Writing) -> None:
@@ -64,7 +65,13 @@ def test_images_definition_and_report_appear_and_nothing_else(tmp_path: Path) ->
 
 
 def test_disks_say_where_they_will_be_without_touching_anything(tmp_path: Path) -> None:
-    target = LocalTarget(tmp_path / "absent", DiskFormat.raw, Allocation.preallocated)
+    target = LocalTarget(
+        Options(
+            storage=tmp_path / "absent",
+            format=DiskFormat.raw,
+            allocation=Allocation.preallocated,
+        )
+    )
     assert target.disks("web", (512,)) == (
         TargetDisk(tmp_path / "absent/web-sda.raw", DiskFormat.raw, 512, Allocation.preallocated),
     )

@@ -5,15 +5,21 @@ import pytest
 
 from v2v.domain import Domain
 from v2v.errors import ConfigError, TargetError
-from v2v.model import Allocation, DiskFormat
+from v2v.model import DiskFormat
+from v2v.options import Options
 from v2v.targets import TARGETS, Target, open_target
 
 
 def target(mode: str, folder: Path, format: DiskFormat = DiskFormat.qcow2) -> Target:
-    return open_target(mode, folder, format, Allocation.sparse)
+    return open_target(Options(output=mode, storage=folder, format=format))
 
 
-@pytest.mark.parametrize("mode", TARGETS)
+DOMAIN = Domain(
+    (Path(__file__).parents[3] / "fixtures/domains/xen-web.xml").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in TARGETS if mode != "libvirt"])
 def test_every_target_takes_a_guest_from_check_to_commit(mode: str, tmp_path: Path) -> None:
     opened = target(mode, tmp_path)
     disks = opened.disks("web", (512, 1024))
@@ -25,7 +31,7 @@ def test_every_target_takes_a_guest_from_check_to_commit(mode: str, tmp_path: Pa
     with opened.writing("web", disks) as writing:
         for _, partial in writing.images:
             partial.touch()
-        for path in writing.commit(Domain("<domain/>"), "{}"):
+        for path in writing.commit(DOMAIN, "{}"):
             assert path.exists()
 
 
@@ -47,7 +53,7 @@ def test_the_null_target_refuses_the_names_that_others_refuse(tmp_path: Path) ->
 def test_an_unknown_output_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="-o floppy: no such output") as caught:
         target("floppy", tmp_path)
-    assert caught.value.finding.hint == "choose one of local, null"
+    assert caught.value.finding.hint == "choose one of local, libvirt, qemu, null"
 
 
 def test_a_format_that_is_none_for_results_is_refused(tmp_path: Path) -> None:
