@@ -86,6 +86,7 @@ ONLY_IN = {
     "guestfs": {"v2v/guest/session.py"},
     "pycdlib": {"drivers/media.py"},
     "hivex": {"v2v/hive.py"},
+    "libvirt": {"v2v/hosts/libvirt_host.py", "v2v/hosts/libvirt_pool.py"},
     "tqdm": {"v2v/observer.py", "v2v/batch/progress.py"},
 }
 
