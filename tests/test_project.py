@@ -29,7 +29,7 @@ LEVELS = (
     ("v2v.batch",),
     ("v2v",),  # the public face
     ("v2v.pipeline",),
-    ("v2v.job", "v2v.listing", "v2v.report"),
+    ("v2v.finishing", "v2v.job", "v2v.listing", "v2v.report"),
     (
         "v2v.sources",
         "v2v.targets",

@@ -32,6 +32,7 @@ from v2v.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from v2v.cancellation import Cancellation
+    from v2v.finishing import finish
     from v2v.model import Guest, Machine
     from v2v.observer import Copied, Event, Failed, Observer, Stage, Warned
     from v2v.options import Options
@@ -53,12 +54,13 @@ _HOMES = {
     "Stage": "v2v.observer",
     "Warned": "v2v.observer",
     "convert": "v2v.pipeline",
+    "finish": "v2v.finishing",
     "open": "v2v.pipeline",
     "plan": "v2v.pipeline",
     "verify": "v2v.proof",
 }
 __all__ = [
-    "open", "plan", "convert", "verify",
+    "open", "plan", "convert", "finish", "verify",
     "Options", "Machine", "Guest", "Report", "Evidence", "Finding",
     "Observer", "Event", "Stage", "Warned", "Failed", "Copied", "Cancellation",
     "V2VError", "SourceError", "GuestError", "TargetError", "ProofError", "CommandError",

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from v2v.access import TRANSPORTS
 from v2v.model import Allocation, BlockDriver, DiskFormat, Firmware, InitramfsMode
-from v2v.output_options import Conflict
+from v2v.output_options import Conflict, CopyMode
 from v2v.version import VERSION
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -105,6 +105,17 @@ def _add_others(verbs: Verbs) -> None:
     )  # fmt: skip
     _add_format(verify)
     _add_talk(verify)
+    finish = verbs.add_parser(
+        "finish", help="copy the rest of a guest that was converted with --copy lazy",
+        description="Copy what a guest has in its source, while it runs or not.",
+        allow_abbrev=False,
+    )  # fmt: skip
+    finish.add_argument(
+        "domain", metavar="NAME|DOMAIN.xml",
+        help="a domain of libvirt's, or the XML or the script that convert left",
+    )  # fmt: skip
+    _add_connection(finish)
+    _add_talk(finish)
     listing = verbs.add_parser(
         "list", help="list the guests of a host",
         description="List the guests of a host that is running.", allow_abbrev=False,
@@ -276,6 +287,10 @@ def _add_target(verb: Group) -> None:
     verb.add_argument(
         "--on-conflict", type=Conflict, choices=tuple(Conflict), default=Conflict.fail,
         help="what to do with a domain that has the guest's name already (default: fail)",
+    )  # fmt: skip
+    verb.add_argument(
+        "--copy", type=CopyMode, choices=tuple(CopyMode), default=CopyMode.full,
+        help="lazy: the guest runs on overlays over its source's disks until v2v finish",
     )  # fmt: skip
     verb.add_argument("--start", action="store_true", help="start the guest in libvirt")
     verb.add_argument(

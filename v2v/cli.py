@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "report": _report,
         "batch": _batch,
         "verify": _verify,
+        "finish": _finish,
         "drivers": _drivers,
         "list": _list,
     }
@@ -249,6 +250,16 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(describe(evidence))
     return DONE if evidence.booted else FAILED
+
+
+def _finish(args: argparse.Namespace) -> int:
+    from v2v.finishing import finish
+
+    connection, password = args.output_connection, args.output_password_file
+    done = finish(args.domain, connection, password, _observer(args))
+    if not args.quiet:
+        sys.stdout.write("".join(f"{image}\n" for image in done))
+    return DONE
 
 
 def _drivers(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.image_writer import written
+from v2v.disks.lazy import refusal
 from v2v.disks.opening import open_image
 from v2v.disks.scratch import scratch, work_folder
 from v2v.disks.space import estimate
@@ -22,6 +23,7 @@ from v2v.model import Allocation, BootMethod, Disk, DiskFormat, Machine, TargetD
 from v2v.networks import map_nics, unused_macs
 from v2v.observer import Progress
 from v2v.options import Options
+from v2v.output_options import CopyMode
 from v2v.partitioning import arrange
 from v2v.path_maps import mapped
 from v2v.sources import Stream, described, read, streamed
@@ -235,11 +237,33 @@ def _planned(
         there = [0 if image.ours else each for image, each in zip(images, estimates, strict=True)]
         _tell(target.findings(name, machine.nics), found)
         target.check(name, disks, there)
+        if options.copy is CopyMode.lazy:
+            _tell(_laziness(machine, images, target, name), found)
     except (SourceError, TargetError) as error:
         found.blockers.append(error.finding)
     if name != wanted:
         found.warn(Finding("W-RENAMED", f"{wanted}: the target has one, the guest becomes {name}"))
     return Job(given, machine, name, images, estimates, target, disks)
+
+
+def _laziness(
+    machine: Machine, images: Sequence[Image], target: Target, name: str
+) -> Iterator[Finding]:
+    """Say what stands in the way of a guest that runs on its source's images, or what it means."""
+    refused = [each for image in images if not image.ours and (each := refusal(image)) is not None]
+    if images and all(image.ours for image in images):
+        refused.append(Finding("E-LAZY", f"{name}: its source passes by once"))
+    if machine.running:
+        refused.append(Finding("E-LAZY", f"{machine.name}: it is running, and changes its disks"))
+    if target.near is None:
+        refused.append(Finding("E-LAZY", f"{name}: the target is no folder of this host"))
+    yield from refused
+    if not refused:
+        yield Finding(
+            "W-LAZY",
+            f"{name}: its data stays in the source's disks, which must neither change nor go away",
+            "copy it, while the guest runs or not: v2v finish",
+        )
 
 
 def _tell(findings: Iterable[Finding], found: Findings) -> None:

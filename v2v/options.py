@@ -100,6 +100,7 @@ def chosen(args: argparse.Namespace) -> Options:
         on_conflict=args.on_conflict,
         start=args.start,
         autostart=args.autostart,
+        copy=args.copy,
     )
 
 
@@ -115,6 +116,13 @@ def _check_target(args: argparse.Namespace) -> None:
         "--start": args.start,
         "--autostart": args.autostart,
     }
+    whole = args.output_format != "qcow2" or args.output_allocation is Allocation.preallocated
+    if args.copy is CopyMode.lazy and (args.output == "null" or whole):
+        raise ConfigError(
+            "E-USAGE",
+            "--copy lazy: an image that grows later is a sparse qcow2 one, in a folder or a pool",
+            hint="leave -of and -oa out; convert with -o local, libvirt or qemu",
+        )
     for option, is_given in given.items():
         if is_given and args.output != "libvirt":
             raise ConfigError(

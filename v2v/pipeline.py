@@ -36,6 +36,7 @@ from v2v.kernel_package import unpacked
 from v2v.model import Allocation, Capabilities, DiskFormat, Guest, Machine, TargetDisk
 from v2v.observer import Observer, Progress
 from v2v.options import Options
+from v2v.output_options import CopyMode
 from v2v.report import Report, TargetImage, TargetSummary
 from v2v.sources import read, streamed
 from v2v.targets import Writing
@@ -115,7 +116,11 @@ def convert(
     with clock.running(), prepared(source, options, found, snapshots=True) as job:
         if found.blockers:
             raise BlockedError(found.blockers)
-        with job.target.writing(job.name, job.disks) as writing, _overlays(job.images) as overlays:
+        lazy = options.copy is CopyMode.lazy
+        with (
+            job.target.writing(job.name, job.disks) as writing,
+            _overlays(job.images, writing.images if lazy else ()) as overlays,
+        ):
             with Verification(_checks(job)) as verification:
                 with _session(overlays, found, writable=True) as session:
                     guest, drafted, inspection = _look(session, job.machine, options, found)
@@ -137,19 +142,24 @@ def convert(
 
 
 @contextmanager
-def _overlays(images: Sequence[Image]) -> Iterator[tuple[Path, ...]]:
+def _overlays(
+    images: Sequence[Image], results: Sequence[tuple[TargetDisk, Path]] = ()
+) -> Iterator[tuple[Path, ...]]:
     """Make an overlay over each image, for as long as the block lasts; images are only read.
 
-    Those that were made for this conversion need none.
+    Those that were made for this conversion need none. Where there are ``results``, the overlays
+    are these.
     """
     with scratch("v2v-overlay-") as folder:  # they hold what changes, tens of MiB
+        places = [place for _, place in results] or [
+            folder / f"disk{index}.qcow2" for index in range(len(images))
+        ]
         paths = tuple(
-            image.path if image.ours else folder / f"disk{index}.qcow2"
-            for index, image in enumerate(images)
+            image.path if image.ours else place for image, place in zip(images, places, strict=True)
         )
         for image, path in zip(images, paths, strict=True):
             if not image.ours:
-                create_overlay(image, path)
+                create_overlay(image, path, by_name=bool(results))
         yield paths
 
 
@@ -234,6 +244,8 @@ def _copy(
         verification.refuse_damaged()  # such a source need not be copied to its end
 
     for (disk, place), image, overlay in zip(writing.images, images, overlays, strict=False):
+        if overlay == place:  # the data is copied later
+            continue
         if image.ours and _is_result(disk, overlay, place):
             overlay.rename(place)
             writing.filled(disk, place, partial(clock.copied, disk.path.name))

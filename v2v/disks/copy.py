@@ -54,7 +54,7 @@ def copy(
     kept = ("-n",) if existing else ()
     argv = (*_CONVERT, "-O", format, *options, *kept, overlay.absolute(), target.absolute())
     with _there(target) if existing else _new(target) as descriptor:
-        _convert(argv, overlay, target, on_progress)
+        converted(argv, overlay, target, on_progress)
         try:
             os.fsync(descriptor)
         except OSError as error:
@@ -94,9 +94,10 @@ def _there(target: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _convert(
+def converted(
     argv: tuple[str | Path, ...], overlay: Path, target: Path, on_progress: Progress | None
 ) -> None:
+    """Run a qemu-img that prints its progress. Raises V2VError with what it says."""
     total = _virtual_bytes(overlay)
     with tempfile.TemporaryDirectory(prefix="v2v-copy-") as folder:
         said = Path(folder, "stderr")

@@ -151,6 +151,20 @@ def definition(domain: Domain) -> str:
         return domain.XMLDesc(_INACTIVE)
 
 
+def pull(domain: Domain, device: str) -> None:
+    """Have a running domain copy into a disk what that has from backing files."""
+    with asking(f"domain {domain.name()}: {device}"):
+        if not domain.blockJobInfo(device):  # it runs on where this was done before
+            domain.blockPull(device)
+
+
+def pulled(domain: Domain, device: str) -> tuple[int, int] | None:
+    """Return how far that is, of how much; None if it has ended."""
+    with asking(f"domain {domain.name()}: {device}"):
+        job = domain.blockJobInfo(device)
+        return (job["cur"], job["end"]) if job else None
+
+
 def is_bound(domain: Domain) -> bool:
     """Tell whether there is more to a domain than its XML: snapshots, or a saved state."""
     with asking(f"domain {domain.name()}"):

@@ -111,8 +111,8 @@ class StoragePool:
         if not self.is_active:
             return ()
         with asking(f"pool {self.name}"):
-            found = self._pool.listAllVolumes()
-            return tuple(sorted(map(_volume, found), key=lambda volume: volume.name))
+            found = [there for each in self._pool.listAllVolumes() if (there := _known(each))]
+        return tuple(sorted(found, key=lambda volume: volume.name))
 
     def create(self, name: str, capacity: int, format: str | None, *, full: bool) -> Volume:
         """Make a volume; ``full``: it takes all its space at once."""
@@ -128,6 +128,16 @@ class StoragePool:
 
 def _volume(found: libvirt.virStorageVol) -> Volume:
     return Volume(found.name(), Path(found.path()), int(found.info()[1]), found)
+
+
+def _known(found: libvirt.virStorageVol) -> Volume | None:
+    """Return a volume of a list, None if it is gone: libvirt knows of files by its last look."""
+    try:
+        return _volume(found)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+            return None
+        raise
 
 
 def define_folder(host: LibvirtHost, name: str, folder: Path) -> StoragePool:

@@ -27,7 +27,7 @@ class Standing:
     @property
     def has_nvram(self) -> bool:
         """Whether libvirt keeps variables of UEFI for it."""
-        return self._root.get("firmware") == "efi" or self._root.find("os/nvram") is not None
+        return bool(self._root.xpath("os[@firmware='efi'] | os/nvram"))
 
     def require_replaceable(self) -> None:
         """Raise TargetError for a domain that is running, or is more than its XML."""

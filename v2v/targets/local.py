@@ -132,6 +132,7 @@ class Staging:
                 undo.pop_all()
         except OSError as error:
             raise _not_written(self._folder, error) from error
+        shutil.rmtree(self._work, ignore_errors=True)  # libvirt would take it for a volume
         return finals
 
 
