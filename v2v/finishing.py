@@ -17,11 +17,12 @@ from typing import Any
 from lxml import etree
 
 from v2v.access import password_in
+from v2v.cancellation import Cancellation
 from v2v.disks.lazy import absorb, is_lazy
 from v2v.errors import ProofError, TargetError
 from v2v.hosts.libvirt_host import Domain as Defined
 from v2v.hosts.libvirt_host import LibvirtHost, definition, pull, pulled
-from v2v.observer import Observer
+from v2v.observer import Observer, Progress
 from v2v.proof.domxml import read_file
 from v2v.proof.qmp import Monitor
 
@@ -36,13 +37,22 @@ def finish(
     connection: str | None = None,
     password_file: Path | None = None,
     observer: Observer | None = None,
+    *,
+    cancellation: Cancellation | None = None,
 ) -> tuple[Path, ...]:
     """Copy what a guest still has in its source; return the images that this was done to.
 
     ``domain`` is a domain XML, the script beside it, or the name of a domain of libvirt's. The
     source is only read, and not needed afterwards. Raises V2VError.
     """
-    audience = observer or Observer()
+    progress = Progress(observer, cancellation)
+    with progress.running():
+        return _finished(domain, connection, password_file, progress)
+
+
+def _finished(
+    domain: str, connection: str | None, password_file: Path | None, audience: Progress
+) -> tuple[Path, ...]:
     path = Path(domain)
     if path.suffix in (".xml", ".sh"):
         return _in_folder(path.with_suffix(".xml"), audience)
@@ -77,7 +87,7 @@ def _images(root: _Element, folder: Path) -> list[tuple[Path, str]]:
     ]
 
 
-def _in_folder(path: Path, audience: Observer) -> tuple[Path, ...]:
+def _in_folder(path: Path, audience: Progress) -> tuple[Path, ...]:
     """Finish a guest of -o local or qemu."""
     images = [image for image, _ in _images(read_file(path), path.absolute().parent)]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -100,7 +110,7 @@ def _in_folder(path: Path, audience: Observer) -> tuple[Path, ...]:
             ) from error
 
 
-def _shut_off(images: list[Path], audience: Observer) -> tuple[Path, ...]:
+def _shut_off(images: list[Path], audience: Progress) -> tuple[Path, ...]:
     lazy = tuple(image for image in images if is_lazy(image))
     for image in lazy:
         audience.stage("finish", f"Copying the rest of {image.name}")
@@ -108,7 +118,7 @@ def _shut_off(images: list[Path], audience: Observer) -> tuple[Path, ...]:
     return lazy
 
 
-def _in_libvirt(domain: Defined, audience: Observer) -> tuple[Path, ...]:
+def _in_libvirt(domain: Defined, audience: Progress) -> tuple[Path, ...]:
     done = []
     for element in _lazy_disks(domain):
         device = element.find("target")
@@ -144,7 +154,7 @@ def _not_done(name: str, count: int) -> TargetError:
     )
 
 
-def _in_qemu(monitor: Monitor, images: list[Path], audience: Observer) -> tuple[Path, ...]:
+def _in_qemu(monitor: Monitor, images: list[Path], audience: Progress) -> tuple[Path, ...]:
     """Stream in the QEMU of a script, whose block nodes are called drive0, drive1 and so on."""
     lazy = [(image, f"drive{at}") for at, image in enumerate(images) if is_lazy(image)]
     for image, node in lazy:
