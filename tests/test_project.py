@@ -74,6 +74,7 @@ LEVELS = (
         "v2v.datastore",
         "v2v.errors",
         "v2v.host_support",
+        "v2v.nic_address",
         "v2v.packed",
         "v2v.units",
         "v2v.version",

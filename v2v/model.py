@@ -18,6 +18,7 @@ from pathlib import Path
 
 from v2v.datastore import Datastore, Login
 from v2v.errors import Finding
+from v2v.nic_address import NicAddress
 from v2v.packed import Packed, Sum
 from v2v.windows_guest import Windows
 
@@ -185,16 +186,6 @@ class Network:
 
     kind: NetworkKind
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class NicAddress:
-    """An address that the user wants inside the guest, as --mac MAC:ip: says it."""
-
-    address: str
-    prefix: int
-    gateway: str | None = None
-    name_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

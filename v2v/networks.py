@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from v2v.errors import ConfigError, Finding
-from v2v.model import Network, NetworkKind, Nic, NicAddress
+from v2v.model import Network, NetworkKind, Nic
+from v2v.nic_address import NicAddress
 
 _MAC = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2}):(\w+):(.*)", re.IGNORECASE)
 _USUAL_PREFIX = {4: 24, 6: 64}

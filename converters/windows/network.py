@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from converters.windows.conversion import Conversion
 from converters.windows.firstboot import Step
 from converters.windows.network_adapters import Adapter, Match, Settings, adapters, match
-from v2v.model import Nic, NicAddress
+from v2v.model import Nic
+from v2v.nic_address import NicAddress
 
 _ORDER = 1300  # behind the drivers, before what may use the network
 _VISTA = (6, 0)

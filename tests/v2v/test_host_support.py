@@ -85,7 +85,7 @@ def test_what_is_lacking_is_seen() -> None:
     told = capabilities("", ("no",), enum("backendModel", "passthrough"), ("virtio",))
     found = support(Told({("kvm", "q35"): told}), frozenset())
     assert (found.efi, found.secure_boot, found.tpm) == (False, False, False)
-    assert (found.video, found.machines) == ({"virtio"}, {"q35"})
+    assert (found.video, found.machines) == (frozenset({"virtio"}), frozenset({"q35"}))
 
 
 def test_a_host_without_kvm_emulates() -> None:

@@ -2,8 +2,9 @@
 import pytest
 
 from v2v.errors import ConfigError
-from v2v.model import Network, NetworkKind, Nic, NicAddress
+from v2v.model import Network, NetworkKind, Nic
 from v2v.networks import map_nics, parse_network_map, unused_macs
+from v2v.nic_address import NicAddress
 
 MAC = "52:54:00:aa:bb:cc"
 

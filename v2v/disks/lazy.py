@@ -38,11 +38,11 @@ def refusal(image: Image) -> Finding | None:
 
 
 def _fault(image: Image) -> str | None:
-    if image.path.is_socket():
+    links = tuple(image.chain())
+    if not all(link.is_plain_file() for link in links):
         return "it is on another host, in an archive or in a chain of VHDs"
     if image.format not in _FORMATS:
         return f"images of format {image.format} cannot be named in an overlay"
-    links = tuple(image.chain())
     if not all(link.backing_is_plain for link in links):
         return "it does not name its backing file with its format"
     if any(link.remote or link.parts or link.data_file is not None for link in links):

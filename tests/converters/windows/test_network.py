@@ -10,7 +10,8 @@ from converters.windows.network_adapters import adapters, match
 from tests.converters.windows.guests import Keys, conversion, files
 from v2v.files import DictFiles
 from v2v.hive import Value
-from v2v.model import Network, NetworkKind, Nic, NicAddress
+from v2v.model import Network, NetworkKind, Nic
+from v2v.nic_address import NicAddress
 
 CLASS = "{4D36E972-E325-11CE-BFC1-08002BE10318}"
 GUIDS = tuple(f"{{{number}0000000-0000-0000-0000-000000000000}}" for number in range(1, 6))

@@ -121,6 +121,7 @@ def test_files_of_this_host_can_be_run_on(tmp_path: Path) -> None:
 def test_what_cannot_be_named_in_an_overlay_is_refused(tmp_path: Path) -> None:
     found = source(tmp_path)
     cases = {
+        "in an archive": replace(found, window=(512, 1024)),
         "images of format vpc": replace(found, format=DiskFormat.vpc),
         "made of several files": replace(found, parts=((0, found),)),
         "made of several ": replace(found, data_file=tmp_path / "data"),
