@@ -140,7 +140,9 @@ def _unpacked(
     name = target.named(options.name if options.name is not None else machine.name)
     sizes = [disk.virtual_bytes or 0 for disk in machine.disks]
     target.check(name, target.disks(name, sizes), [0] * len(sizes))
-    folder = opened.enter_context(work_folder(target.near, name))
+    near = target.near
+    there = near if near is not None and near.is_dir() else None  # a pool's may be still to come
+    folder = opened.enter_context(work_folder(there, name))
     paths = [folder / f"{index}.qcow2" for index in range(len(sizes))]
     with ExitStack() as writing:
         disks = {

@@ -55,6 +55,11 @@ class Options:
     autostart: bool = False
     copy: CopyMode = CopyMode.full
 
+    @property
+    def in_folder(self) -> bool:
+        """Whether the result is files in the folder ``storage``."""
+        return self.output in ("local", "qemu")
+
 
 def chosen(args: argparse.Namespace) -> Options:
     """Return what the arguments of convert or report choose; files of keys are read.

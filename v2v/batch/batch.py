@@ -73,7 +73,7 @@ def report_all(
         _run(plan, journal, course, progress or Audience())
         rows = _rows(plan, journal)
     needs = [
-        Need(row.entry.wave, row.entry.target, row.needed, row.entry.options.output == "local")
+        Need(row.entry.wave, row.entry.target, row.needed, row.entry.options.in_folder)
         for row in rows
         if row.record.state is State.ready
     ]

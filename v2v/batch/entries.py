@@ -268,6 +268,6 @@ def _host(source: tuple[str, ...]) -> str:
 
 def _target(options: Options, folder: Path) -> str:
     """Return what guests share that go to one place: a folder, or what stands for it."""
-    if options.output == "local":
+    if options.in_folder:
         return os.path.normpath(folder / options.storage)
     return f"{options.output}:{options.storage}"

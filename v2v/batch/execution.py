@@ -229,12 +229,15 @@ class Execution:
         self.progress.ended(entry.name, record)
 
     def _record_of(self, entry: Entry, state: State) -> Record:
+        storage = entry.options.storage
         return Record(
             state,
             entry=of_entry(entry),
             source=of_source(entry, self.plan.folder),
             output=entry.options.output,
-            storage=str(self.plan.folder / entry.options.storage),
+            storage=str(self.plan.folder / storage if entry.options.in_folder else storage),
+            connection=entry.options.output_connection,
+            on_conflict=entry.options.on_conflict,
         )
 
     @contextmanager

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from v2v.errors import Finding, V2VError
+from v2v.output_options import Conflict
 from v2v.report import finding_json
 
 _JOURNAL = "journal"
@@ -46,12 +47,14 @@ class Record:
     attempt: int = 1
     entry: str = ""  # a hash of its options
     source: str | None = None  # a hash of its files' sizes and times; None: on another host
-    output: str = ""  # -o and -os that it goes to, the latter absolute
+    output: str = ""  # -o and -os that it goes to, the latter absolute if it is a folder
     storage: str = ""
     seconds: float = 0.0
     warnings: int = 0
     findings: tuple[Finding, ...] = ()
     written_bytes: int = 0
+    connection: str | None = None  # -oc and --on-conflict, of libvirt
+    on_conflict: str = Conflict.fail
 
 
 @dataclass(slots=True)
@@ -207,6 +210,8 @@ def _json(record: Record) -> dict[str, object]:
         "warnings": record.warnings,
         "findings": [finding_json(each) for each in record.findings],
         "written_bytes": record.written_bytes,
+        "connection": record.connection,
+        "on_conflict": record.on_conflict,
     }
 
 
@@ -222,6 +227,8 @@ def _record(line: dict[str, Any]) -> Record:
         line["warnings"],
         tuple(Finding(each["code"], each["message"], each["hint"]) for each in line["findings"]),
         line["written_bytes"],
+        line["connection"],
+        line["on_conflict"],
     )
 
 

@@ -14,7 +14,8 @@ from v2v.batch.journal import Journal, Record, State
 from v2v.batch.plan import Plan
 from v2v.batch.processes import end_all
 from v2v.errors import Finding, TargetError
-from v2v.model import Allocation, DiskFormat
+from v2v.options import Options
+from v2v.output_options import Conflict
 from v2v.targets import open_target
 from v2v.targets.naming import report_path
 
@@ -25,7 +26,13 @@ def recovered(journal: Journal, name: str, record: Record) -> bool:
     Its report is put where that of a worker that was not killed would be. Raises V2VError.
     """
     storage = Path(record.storage)
-    target = open_target(record.output, storage, DiskFormat.qcow2, Allocation.sparse)
+    options = Options(
+        output=record.output,
+        storage=storage,
+        output_connection=record.connection,
+        on_conflict=Conflict(record.on_conflict),
+    )
+    target = open_target(options)
     try:
         whole = target.recovered(name)
         report = report_path(storage, name)

@@ -14,14 +14,14 @@ from pathlib import Path
 
 
 @contextmanager
-def scratch(prefix: str, near: Path | None = None) -> Iterator[Path]:
-    """Make a folder for as long as the block lasts, in ``near`` if that is given.
-
-    Else it is not in /tmp, which may be memory.
-    """
-    folder = near or os.environ.get("TMPDIR", "/var/tmp")
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as made:
+def scratch(prefix: str) -> Iterator[Path]:
+    """Make a folder for as long as the block lasts; not in /tmp, which may be memory."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_folder()) as made:
         yield Path(made)
+
+
+def _folder() -> str:
+    return os.environ.get("TMPDIR", "/var/tmp")
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def work_folder(folder: Path | None, name: str) -> Iterator[Path]:
     one that goes on. Without ``folder`` it is a temporary one. Raises OSError.
     """
     with tempfile.TemporaryDirectory(
-        prefix=f".v2v-{name}-", dir=folder, ignore_cleanup_errors=True
+        prefix=f".v2v-{name}-", dir=folder or _folder(), ignore_cleanup_errors=True
     ) as made:
         descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -27,6 +27,7 @@ from v2v.targets.libvirt_pools import Placing, open_pool
 from v2v.targets.libvirt_replacing import standing
 from v2v.targets.libvirt_support import network_findings, support
 from v2v.targets.libvirt_writing import LibvirtWriting, filling
+from v2v.targets.local import take_back
 from v2v.targets.naming import check_name
 from v2v.targets.target import Target, Writing
 from v2v.units import iec
@@ -106,8 +107,7 @@ class LibvirtTarget(Target):
 
     @property
     def near(self) -> Path | None:
-        folder = self._placing.folder
-        return folder if self._placing.is_folder_here and folder.exists() else None
+        return self._placing.folder if self._placing.is_folder_here else None
 
     def support(self, name: str) -> HostSupport:
         replaces = self._options.on_conflict is Conflict.replaced
@@ -124,6 +124,20 @@ class LibvirtTarget(Target):
             *network_findings(self._host, nics, start=self._options.start),
             *([] if old is None else old.findings(self._placing.pool)),
         )
+
+    def recovered(self, name: str) -> bool:
+        """See Target. What was killed while it uploaded, or wrote devices, left volumes.
+
+        They are not removed, as they could be somebody else's; the next conversion names them.
+        """
+        try:
+            found = standing(self._host, name) is not None
+            folder = self._placing.folder if self._placing.is_folder_here else None
+        except TargetError:
+            return False  # the conversion will say why
+        if folder is not None and folder.is_dir():
+            take_back(folder, name, whole=found)
+        return found and self._options.on_conflict is Conflict.fail
 
     @contextmanager
     def writing(self, name: str, disks: Sequence[TargetDisk]) -> Iterator[Writing]:

@@ -39,6 +39,10 @@ class Filling(Protocol):
         """Have all images where the domain looks for them."""
         return
 
+    def end(self) -> None:
+        """Remove what nobody needs any more."""
+        return
+
 
 class InFolder(Filling):
     """Images that grow in the pool's folder."""
@@ -51,6 +55,9 @@ class InFolder(Filling):
     def publish(self, files: Sequence[File]) -> None:
         for final in self._staging.publish(files):
             self._undo.callback(final.unlink)
+
+    def end(self) -> None:
+        self._staging.remove()
 
 
 class InDevices(Filling):
@@ -146,7 +153,6 @@ class LibvirtWriting(Writing):
 
     def commit(self, domain: Domain, report: str) -> tuple[Path, ...]:
         self._way.publish(domain.files)
-        self._pool.refresh()
         old = standing(self._host, self._name)
         if old is not None and self._options.on_conflict is not Conflict.replaced:
             raise TargetError(
@@ -155,6 +161,8 @@ class LibvirtWriting(Writing):
         going = () if old is None else old.volumes(self._pool)
         defined = self._define(domain, old)
         self.is_complete = True
+        self._way.end()
+        self._pool.refresh()
         if self._options.start:
             self._start(defined)
         for volume in going:

@@ -132,8 +132,11 @@ class Staging:
                 undo.pop_all()
         except OSError as error:
             raise _not_written(self._folder, error) from error
-        shutil.rmtree(self._work, ignore_errors=True)  # libvirt would take it for a volume
         return finals
+
+    def remove(self) -> None:
+        """Remove the work folder before its time: libvirt would take it for a volume."""
+        shutil.rmtree(self._work, ignore_errors=True)
 
 
 class _LocalWriting(Writing):

@@ -45,7 +45,7 @@ class Target(Protocol):
 
     @property
     def near(self) -> Path | None:
-        """A folder on the file system of the images, if they come to lie on one of this host."""
+        """The folder of the images, if they come to lie in one of this host."""
         return None
 
     def support(self, name: str) -> HostSupport:

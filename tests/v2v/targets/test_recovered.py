@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2v.disks.scratch import abandoned, work_folder
-from v2v.model import Allocation, DiskFormat
+from v2v.options import Options
 from v2v.targets import open_target
 from v2v.targets.local import LocalTarget
 
@@ -19,7 +19,7 @@ KILLED = """
 import errno, os, sys
 from pathlib import Path
 from v2v.domain import Domain
-from v2v.model import Allocation, DiskFormat
+from v2v.options import Options
 from v2v.targets.local import LocalTarget
 
 folder, name, number, links = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "links"
@@ -40,7 +40,7 @@ def no_links(*args):
 if not links:
     os.link = no_links
 setattr(Path if name == "replace" else os, name, dying(getattr(Path if name == "replace" else os, name)))
-target = LocalTarget(Path(folder), DiskFormat.qcow2, Allocation.sparse)
+target = LocalTarget(Options(storage=Path(folder)))
 with target.writing("web", target.disks("web", (4096, 8192))) as writing:
     for disk, partial in writing.images:
         partial.write_bytes(b"x" * disk.virtual_bytes)
@@ -50,7 +50,7 @@ WHOLE = ["web-sda.qcow2", "web-sdb.qcow2", "web.report.json", "web.xml"]
 
 
 def local(folder: Path) -> LocalTarget:
-    return LocalTarget(folder, DiskFormat.qcow2, Allocation.sparse)
+    return LocalTarget(Options(storage=folder))
 
 
 def names(folder: Path) -> list[str]:
@@ -92,7 +92,7 @@ def test_what_is_whole_stays(tmp_path: Path, links: str) -> None:
 
 def test_nothing_was_begun(tmp_path: Path) -> None:
     assert not local(tmp_path).recovered("web")
-    assert not open_target("null", tmp_path, DiskFormat.qcow2, Allocation.sparse).recovered("web")
+    assert not open_target(Options(output="null")).recovered("web")
 
 
 def test_the_work_of_others_goes_on(tmp_path: Path) -> None:
