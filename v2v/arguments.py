@@ -38,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_conversions(convert)
     convert.add_argument("--strict", action="store_true", help="exit with 3 if there are warnings")
+    convert.add_argument(
+        "--report", type=_page, metavar="FILE.html", help="write a page of what was done"
+    )
     _add_machine(convert)
     _add_talk(convert)
     report = verbs.add_parser(
@@ -46,11 +49,12 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )  # fmt: skip
     _add_conversions(report)
-    _add_format(report)
+    _add_format(report, "text", "json", "html")
     report.add_argument(
         "--source-only", action="store_true",
         help="read the configuration alone; the disks may be absent",
     )  # fmt: skip
+    _add_machine(report)
     _add_talk(report)
     _add_batch(verbs)
     _add_others(verbs)
@@ -84,8 +88,11 @@ def _add_batch(verbs: Verbs) -> None:
         "--dry-run", action="store_true",
         help="say what a batch would do, and what room and time it takes",
     )  # fmt: skip
-    batch.add_argument("--report", type=Path, metavar="FILE", help="write the result as JSON")
-    _add_format(batch)
+    batch.add_argument(
+        "--report", type=Path, metavar="FILE",
+        help="write the result as a page, if FILE ends in .html, or as JSON",
+    )  # fmt: skip
+    _add_format(batch, "text", "json")
     _add_machine(batch)
     _add_talk(batch)
 
@@ -103,7 +110,8 @@ def _add_others(verbs: Verbs) -> None:
         "--timeout", type=_seconds, default=300.0, metavar="S",
         help="seconds that a guest has to come up (default: 300)",
     )  # fmt: skip
-    _add_format(verify)
+    _add_format(verify, "text", "json", "html")
+    _add_machine(verify)
     _add_talk(verify)
     finish = verbs.add_parser(
         "finish", help="copy the rest of a guest that was converted with --copy lazy",
@@ -133,13 +141,13 @@ def _add_others(verbs: Verbs) -> None:
     )  # fmt: skip
     drivers.add_argument("what", choices=("list",), metavar="list", help="what to do")
     _add_medium(drivers)
-    _add_format(drivers)
+    _add_format(drivers, "text", "json")
     _add_talk(drivers)
 
 
-def _add_format(verb: Group) -> None:
+def _add_format(verb: Group, *formats: str) -> None:
     verb.add_argument(
-        "--format", choices=("text", "json"), default="text",
+        "--format", choices=formats, default="text",
         help="how to print the result (default: text)",
     )  # fmt: skip
 
@@ -333,6 +341,15 @@ def _count(text: str) -> int:
 
 def _tries(text: str) -> int:
     return 0 if text == "0" else _count(text)
+
+
+def _page(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".html", ".htm"):
+        raise argparse.ArgumentTypeError("must end in .html")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.absolute().parent} is not a folder")
+    return path
 
 
 def _seconds(text: str) -> float:

@@ -13,8 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must
     from v2v.observer import Observer
 
 DONE, FAILED, USAGE, WARNED, INTERRUPTED = 0, 1, 2, 3, 130
+_STDOUT = "stream:stdout"  # where lines for programs leave no room for people's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,14 +121,23 @@ def _observer(args: argparse.Namespace) -> Observer:
 
 @contextmanager
 def _listener(args: argparse.Namespace) -> Iterator[Observer]:
-    """Open where --machine-readable says, or talk to the terminal."""
-    from v2v.observer import JsonLines
+    """Talk to where --machine-readable says, or to the terminal; errors are told there too."""
+    from v2v.observer import Failed, JsonLines
 
-    if args.machine_readable is None:
-        yield _observer(args)
-        return
-    with _stream(args.machine_readable) as stream:
-        yield JsonLines(stream)
+    with ExitStack() as stack:
+        if args.machine_readable is None:
+            observer = _observer(args)
+        else:
+            observer = JsonLines(stack.enter_context(_stream(args.machine_readable)))
+        try:
+            yield observer
+        except BlockedError as error:
+            for finding in error.findings:
+                observer.see(Failed(finding))
+            raise
+        except V2VError as error:
+            observer.see(Failed(error.finding))
+            raise
 
 
 @contextmanager
@@ -151,29 +161,54 @@ def _stream(where: str) -> Iterator[TextIO]:
         )
 
 
+def _hand_over(observer: Observer, kind: str, document: dict[str, object]) -> None:
+    """Give a program what came out, as the last of its lines."""
+    from v2v.observer import JsonLines
+
+    if isinstance(observer, JsonLines):
+        observer.emit(kind, **{kind: document})
+
+
 def _convert(args: argparse.Namespace) -> int:
-    from v2v.observer import Failed
     from v2v.options import chosen
     from v2v.pipeline import convert
+    from v2v.report import report_json
 
     options = chosen(args)
-    with _listener(args) as observer:
-        try:
-            report = convert(args.source, options, observer)
-        except BlockedError as error:
-            for finding in error.findings:
-                observer.see(Failed(finding))
-            raise
-        except V2VError as error:
-            observer.see(Failed(error.finding))
-            raise
+    with _listener(args) as observer, _page(args, options.name or args.source[0]) as show:
+        report = convert(args.source, options, observer)
+        document = report_json(report)
+        _hand_over(observer, "report", document)
+        show(document)
     if args.machine_readable is None and not args.quiet and report.written:
         sys.stdout.write(f"{report.written[0]}\n")
     return WARNED if args.strict and report.warnings else DONE
 
 
+@contextmanager
+def _page(args: argparse.Namespace, name: str) -> Iterator[Callable[[dict[str, object]], None]]:
+    """Yield what writes the page that --report names; it gets one after an error too."""
+    place: Path | None = args.report
+    if place is None:
+        yield lambda document: None
+        return
+    from v2v.html_report import failure_page, report_page
+    from v2v.report import finding_json
+
+    try:
+        yield lambda document: _save(place, report_page([document]))
+    except BlockedError as error:
+        _save(place, failure_page(name, [finding_json(each) for each in error.findings]))
+        raise
+    except V2VError as error:
+        _save(place, failure_page(name, [finding_json(error.finding)]))
+        raise
+
+
 def _batch(args: argparse.Namespace) -> int:
     from v2v.batch.batch import convert_all, report_all
+    from v2v.batch.result import result_json
+    from v2v.html_report import batch_page
 
     if args.report is not None:
         _save(args.report, "", "a")  # that it cannot be written is told before hours of work
@@ -186,7 +221,8 @@ def _batch(args: argparse.Namespace) -> int:
             )
         )
     if args.report is not None:
-        _save(args.report, result.to_json())
+        is_page = args.report.suffix in (".html", ".htm")
+        _save(args.report, batch_page(result_json(result)) if is_page else result.to_json())
     if args.format == "json":
         sys.stdout.write(result.to_json())
     elif args.machine_readable is None and not args.quiet:
@@ -227,14 +263,22 @@ def _report(args: argparse.Namespace) -> int:
     from v2v.sources import guests
 
     options = chosen(args)
-    reports = [
-        plan(paths, options, _observer(args), source_only=args.source_only)
-        for paths in guests(args.source, args.input)
-    ]
-    if args.format == "json":
-        documents = [report_json(report) for report in reports]
+    reports = []
+    with _listener(args) as observer:
+        for paths in guests(args.source, args.input):
+            report = plan(paths, options, observer, source_only=args.source_only)
+            _hand_over(observer, "report", report_json(report))
+            reports.append(report)
+    documents = [report_json(report) for report in reports]
+    if args.machine_readable == _STDOUT:
+        pass
+    elif args.format == "json":
         whole = documents[0] if len(documents) == 1 else documents
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    elif args.format == "html":
+        from v2v.html_report import report_page
+
+        sys.stdout.write(report_page(documents))
     else:
         texts = (report.to_text(diffs=args.verbose > 0) for report in reports)
         sys.stdout.write("\n".join(texts))
@@ -244,9 +288,19 @@ def _report(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from v2v.proof import describe, evidence_json, verify
 
-    evidence = verify(args.domain, timeout=args.timeout, observer=_observer(args))
-    if args.format == "json":
+    with _listener(args) as observer:
+        evidence = verify(args.domain, timeout=args.timeout, observer=observer)
+        _hand_over(observer, "evidence", evidence_json(evidence))
+    if args.machine_readable == _STDOUT:
+        pass
+    elif args.format == "json":
         sys.stdout.write(json.dumps(evidence_json(evidence), indent=2) + "\n")
+    elif args.format == "html":
+        from v2v.html_report import evidence_page
+        from v2v.report import read_report
+
+        beside = read_report(args.domain.with_suffix(".report.json"))
+        sys.stdout.write(evidence_page(evidence_json(evidence), beside))
     else:
         sys.stdout.write(describe(evidence))
     return DONE if evidence.booted else FAILED

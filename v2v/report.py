@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from v2v.changes import Change, Plan, RunCommand, SetLabels, SetRegistry, WriteBootCode, WriteDevice
 from v2v.errors import Finding
@@ -93,6 +94,17 @@ def report_json(report: Report) -> dict[str, object]:
         "timing": dict(report.timing),
         "appliance_calls": report.appliance_calls,
     }
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """Return the JSON of a report that a conversion left; None if there is none at ``path``."""
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and document.get("schema") == SCHEMA else None
 
 
 def finding_json(finding: Finding) -> dict[str, object]:

@@ -135,6 +135,7 @@ def _boot(hardware: Hardware, setting: Setting, timeout: float) -> Evidence:
             if verdict := judge.verdict():
                 break
             time.sleep(_PAUSE)
+        screenshot = watch.screenshot()
     booted = verdict.cause is None
     return Evidence(
         name=hardware.name,
@@ -146,6 +147,7 @@ def _boot(hardware: Hardware, setting: Setting, timeout: float) -> Evidence:
         cause=verdict.cause,
         console=_console(look),
         screen=look.screen.lines[-_LAST_LINES:],
+        screenshot=screenshot,
         warnings=(
             *hardware.warnings,
             *_limits(hardware, setting),

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
 from v2v.errors import Finding
@@ -67,6 +68,7 @@ class Evidence:
     cause: Cause | None = None  # None if and only if booted
     console: tuple[str, ...] = ()  # the last lines of the guest's consoles
     screen: tuple[str, ...] = ()  # the last lines of text on its screen
+    screenshot: bytes = field(default=b"", repr=False)  # PNG; empty: it has no screen
     warnings: tuple[Finding, ...] = ()
 
 
@@ -102,5 +104,6 @@ def _quoted(title: str, text: tuple[str, ...]) -> list[str]:
 
 
 def evidence_json(evidence: Evidence) -> dict[str, object]:
-    """Return the evidence for JSON, with ``schema`` as in reports; readers ignore unknown keys."""
-    return {"schema": 1, **dataclasses.asdict(evidence)}
+    """Return the evidence as what the json module takes; docs/report.md has its keys."""
+    screenshot = base64.b64encode(evidence.screenshot).decode()
+    return {"schema": 1, **dataclasses.asdict(evidence), "screenshot": screenshot or None}

@@ -9,6 +9,8 @@ BIOS, which QEMU's own vgabios brings along, or Linux' VGA8x16, which is nearly 
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,6 +111,21 @@ def read(picture: bytes, letters: Font) -> Screen:
     lines = _lines(["".join(_letter(cell, letters) for cell in row) for row in grid])
     prompt = not lines and _is_prompt(next((row for row in reversed(grid) if any(row)), []))
     return Screen(lines, len(colours) > _FEW_COLOURS, text_mode, prompt)
+
+
+def png(picture: bytes) -> bytes:
+    """Return a PPM as a PNG, which browsers show (RFC 2083); nothing of one that is cut off."""
+    width, height, pixels = _ppm(picture)
+    if not pixels:
+        return b""
+    rows = (pixels[at : at + 3 * width] for at in range(0, len(pixels), 3 * width))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits each of RGB
+    data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)  # 0: rows as they are
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 def read_memory(memory: bytes) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class Watch:
         self._font = screen.font() if hardware.video is not None else None
         self._screen = Screen()
         self._screen_at = -_SCREEN_EVERY
+        self._seen = b""
         self._resets = 0
         self._powered_off = self._panicked = False
 
@@ -78,6 +79,10 @@ class Watch:
             panicked=self._panicked,
         )
 
+    def screenshot(self) -> bytes:
+        """Return the last picture of the screen as a PNG; nothing if there was none."""
+        return screen.png(self._seen)
+
     def _written(self) -> int:
         stats = self._monitor.execute("query-blockstats")
         drives = (one for one in stats if one.get("node-name", "").startswith("drive"))
@@ -97,7 +102,8 @@ class Watch:
 
     def _picture(self, font: screen.Font) -> Screen:
         self._monitor.execute("screendump", filename=str(self._scratch))
-        seen = screen.read(self._scratch.read_bytes(), font)
+        self._seen = self._scratch.read_bytes()
+        seen = screen.read(self._seen, font)
         if not seen.text_mode or seen.lines:
             return seen
         address, size = screen.TEXT_MEMORY
