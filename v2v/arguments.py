@@ -330,6 +330,10 @@ def _add_talk(verb: Group) -> None:
         "-v", "--verbose", action="count", default=0,
         help="diffs and the domain XML in reports; twice: debugging messages",
     )  # fmt: skip
+    verb.add_argument(
+        "--log-file", type=Path, metavar="FILE",
+        help="append what is done to this file: stages, programs that are run, calls of libguestfs",
+    )  # fmt: skip
 
 
 def _count(text: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
@@ -29,6 +28,7 @@ from v2v.errors import (
     TargetError,
     V2VError,
 )
+from v2v.log_file import logged
 
 if TYPE_CHECKING:  # the stages are imported when a verb needs them: --help must be quick
     from v2v.batch.progress import Audience
@@ -41,8 +41,6 @@ _STDOUT = "stream:stdout"  # where lines for programs leave no room for people's
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status."""
     args = parser().parse_args(argv)
-    if args.verbose > 1:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
     verbs = {
         "convert": _convert,
         "report": _report,
@@ -53,7 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "list": _list,
     }
     try:
-        with _signals() as cancellation, heeding(cancellation):
+        with (
+            logged(args.verb, args.log_file, to_stderr=args.verbose > 1),
+            _signals() as cancellation,
+            heeding(cancellation),
+        ):
             status = verbs[args.verb](args)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough, as head(1) does

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from tqdm import tqdm
 
 from v2v.cancellation import Cancellation, check, heeding
 from v2v.errors import Finding
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,5 +169,6 @@ class Progress:
             self.stop()
 
     def _tell(self, event: Event) -> None:
+        log.debug("%s", event)
         self._observer.see(event)
         check()

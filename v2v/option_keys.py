@@ -16,7 +16,7 @@ from v2v.arguments import parser
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")  # as YAML 1.1 has them
 # How a run talks is chosen where it is started.
 _TALK = frozenset(
-    {"help", "quiet", "verbose", "machine_readable", "format", "source_only", "report"}
+    {"help", "quiet", "verbose", "machine_readable", "format", "source_only", "report", "log_file"}
 )
 
 
