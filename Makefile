@@ -17,7 +17,7 @@ PACKAGES := python3-venv python3-asn1crypto python3-cryptography python3-guestfs
 	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk genisoimage \
 	busybox-static kmod libarchive-tools codespell shellcheck libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system \
 	dnsmasq-base iptables iproute2 libxml2-utils lzop python3-selinux \
-	grub-common grub-pc-bin grub-efi-amd64-bin mtools xva-img wine wine64 golang-go golang-github-vmware-govmomi-dev libnbd-bin mandoc chromium
+	grub-common grub-pc-bin grub-efi-amd64-bin mtools xva-img wine wine64 golang-go golang-github-vmware-govmomi-dev libnbd-bin mandoc chromium zsh
 OUT ?= demo
 
 .PHONY: help
@@ -68,7 +68,7 @@ test: check ## the whole suite, some real guests included
 	@$(BIN)/pytest -v --durations 20 -n 2 --dist loadgroup -m 'guest and not every'
 
 .PHONY: manual
-manual: setup ## write the manual pages from the options and docs/manual
+manual: setup ## write manual pages and completions from the options and docs/manual
 	@$(BIN)/python -m tests.manual
 
 .PHONY: bench

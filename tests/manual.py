@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes the manual pages from the options of v2v/arguments.py and the prose of docs/manual/.
+"""Writes manual pages and completions from the options of v2v/arguments.py and docs/manual/.
 
     python -m tests.manual
 
@@ -14,6 +14,8 @@ import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import shtab
 
 from v2v.arguments import parser
 
@@ -30,20 +32,42 @@ _COMMON = {"positional arguments": "Operands", "options": "General"}
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
     """Return the parsers of all verbs, in the order of their help."""
-    return dict(_verbs_action().choices)
+    return dict(_verbs_action(parser()).choices)
 
 
-def _verbs_action() -> argparse._SubParsersAction[argparse.ArgumentParser]:
-    return next(
-        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
+def _verbs_action(
+    top: argparse.ArgumentParser,
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    return next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
 
 
 def _about(verb: str) -> str:
     """Return a verb's line of help."""
     return next(
-        choice.help or "" for choice in _verbs_action()._choices_actions if choice.dest == verb
+        choice.help or ""
+        for choice in _verbs_action(parser())._choices_actions
+        if choice.dest == verb
     )
+
+
+def written() -> dict[Path, str]:
+    """Return what is written from the options, by its path: manual pages and completions."""
+    return {**pages(), **completions()}
+
+
+def completions() -> dict[Path, str]:
+    """Return what bash and zsh complete v2v's command line by."""
+    top = parser()
+    for verb in _verbs_action(top).choices.values():
+        for action in verb._actions:
+            if action.type is Path or action.dest == "source":
+                folder = action.metavar == "DIR"
+                action.complete = shtab.DIRECTORY if folder else shtab.FILE  # type: ignore[attr-defined]
+    names = {"bash": "v2v", "zsh": "_v2v"}
+    return {
+        ROOT / "docs/completions" / name: shtab.complete(top, shell=shell).rstrip() + "\n"
+        for shell, name in names.items()
+    }
 
 
 def pages() -> dict[Path, str]:
@@ -203,8 +227,9 @@ def _protected(line: str) -> str:
 
 
 def main() -> None:
-    """Write the pages."""
-    for path, text in pages().items():
+    """Write them."""
+    for path, text in written().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
