@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.manual import ROOT
+from v2v.arguments import SOURCE_KINDS
 
 _FOLDER = ROOT / "docs/completions"
 # What bash does when the user presses TAB, bash(1), "Programmable Completion".
@@ -36,6 +37,7 @@ def _completed(*words: str, folder: Path = ROOT) -> set[str]:
         (["v2v", "con"], {"convert"}),
         (["v2v", "convert", "--output-s"], {"--output-storage"}),
         (["v2v", "convert", "--initramfs", ""], {"auto", "splice", "rebuild"}),
+        (["v2v", "convert", "--input", ""], set(SOURCE_KINDS)),
         (["v2v", "verify", "--format", "h"], {"html"}),
         (["v2v", "list", "--input-p"], {"--input-password-file"}),
     ],
