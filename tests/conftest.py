@@ -42,3 +42,9 @@ def compare(expected: Path, text: str, *, regenerate: bool) -> None:
         pytest.skip(f"{expected.name} was written anew: read it, then run the tests again")
     assert before is not None, f"{expected} is missing: pytest --regenerate writes it"
     assert text == before
+
+
+@pytest.fixture(autouse=True)
+def _no_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the defaults of who runs the tests out of them."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")

@@ -26,7 +26,7 @@ EVERYTHING = [*PRODUCT, *FIXTURES, *TESTS]
 # From the top of the house down: each may import what stands at its level or below.
 LEVELS = (
     ("v2v.cli", "v2v.__main__"),
-    ("v2v.batch",),
+    ("v2v.batch", "v2v.config"),
     ("v2v",),  # the public face
     ("v2v.pipeline",),
     ("v2v.finishing", "v2v.html_report", "v2v.job", "v2v.listing", "v2v.report"),

@@ -330,6 +330,7 @@ def _add_talk(verb: Group) -> None:
         "-v", "--verbose", action="count", default=0,
         help="diffs and the domain XML in reports; twice: debugging messages",
     )  # fmt: skip
+    verb.add_argument("--no-config", action="store_true", help="take no defaults from v2v.yaml")
     verb.add_argument(
         "--log-file", type=Path, metavar="FILE",
         help="append what is done to this file: stages, programs that are run, calls of libguestfs",

@@ -40,7 +40,8 @@ _STDOUT = "stream:stdout"  # where lines for programs leave no room for people's
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser().parse_args(words)
     verbs = {
         "convert": _convert,
         "report": _report,
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "list": _list,
     }
     try:
+        args = _configured(args, words)
         with (
             logged(args.verb, args.log_file, to_stderr=args.verbose > 1),
             _signals() as cancellation,
@@ -77,6 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error.finding)
         return FAILED
     return status
+
+
+def _configured(args: argparse.Namespace, words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments with the defaults of v2v.yaml. Raises PlanError."""
+    from v2v.config import completed
+
+    if args.no_config:
+        return args
+    return parser().parse_args(completed(words, args.verb, os.environ))
 
 
 @contextmanager

@@ -16,7 +16,17 @@ from v2v.arguments import parser
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")  # as YAML 1.1 has them
 # How a run talks is chosen where it is started.
 _TALK = frozenset(
-    {"help", "quiet", "verbose", "machine_readable", "format", "source_only", "report", "log_file"}
+    {
+        "help",
+        "quiet",
+        "verbose",
+        "machine_readable",
+        "format",
+        "source_only",
+        "report",
+        "log_file",
+        "no_config",
+    }
 )
 
 
@@ -70,14 +80,17 @@ def _is_yes(value: str | Sequence[str]) -> bool:
     raise ValueError("is true or false")
 
 
+def verb_parsers(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Return the parsers of all verbs of a command line."""
+    verbs = next(each for each in top._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(verbs.choices)
+
+
 def option_keys(verb: str) -> Mapping[str, OptionKey]:
     """Return the options of a verb by their names in files."""
-    verbs = next(
-        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
     return {
         action.dest: OptionKey(action.dest, action)
-        for action in verbs.choices[verb]._actions
+        for action in verb_parsers(parser())[verb]._actions
         if action.option_strings and action.dest not in _TALK
     }
 
