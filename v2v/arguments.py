@@ -163,7 +163,7 @@ def _add_source(verb: Group) -> None:
     verb.add_argument(
         "source", nargs="+", metavar="SOURCE",
         help="a configuration, disk images, an address such as xen+ssh://root@host/NAME,"
-        " or - for an XVA on standard input",
+        " or - for an XVA or OVA on standard input",
     )  # fmt: skip
     _add_access(verb)
     verb.add_argument(

@@ -41,9 +41,10 @@ from v2v.sources import (
 )
 from v2v.sources.address import Address, is_address, parse
 from v2v.sources.locks import with_locks
+from v2v.sources.ova_stream import OvaStream, archive_stream
 from v2v.sources.vsphere_export import NfcExport, Warn
 
-Stream: TypeAlias = XvaStream | NfcExport
+Stream: TypeAlias = XvaStream | OvaStream | NfcExport
 _SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
 
 
@@ -128,12 +129,12 @@ def streamed(
 ) -> Iterator[Stream | None]:
     """Open a source that passes by once, for as long as the block lasts; None if it is another.
 
-    That is ``-`` for standard input, an export by XAPI or NFC, a compressed XVA. ``warn`` hears
-    what comes up while it passes. Raises SourceError, ConfigError.
+    That is ``-`` for standard input, an export by XAPI or NFC, a compressed XVA or OVA. ``warn``
+    hears what comes up while it passes. Raises SourceError, ConfigError.
     """
-    only = given[0] if len(given) == 1 and kind in (None, xva.name) else ""
+    only = given[0] if len(given) == 1 and kind in (None, xva.name, ova.name) else ""
     if only == "-":
-        yield XvaStream(sys.stdin.buffer, Path("standard input"))
+        yield archive_stream(sys.stdin.buffer, Path("standard input"))
     elif isinstance(only, str) and only.startswith(f"{_XAPI}://"):
         with xapi_host.exported(_named(only), access or Access()) as stream:
             yield stream
@@ -141,7 +142,7 @@ def streamed(
         yield _exported(str(only), access, warn)
     elif only and _is_file(only) and compressed(config_file.head(Path(only))):
         with Path(only).open("rb") as file:
-            yield XvaStream(file, Path(only))
+            yield archive_stream(file, Path(only))
     else:
         yield None
 
@@ -162,6 +163,8 @@ def described(stream: Stream, system: str | None = None) -> Machine:
     """Return the guest of a stream, by name where there are several. Raises SourceError."""
     if isinstance(stream, NfcExport):
         return stream.machine
+    if isinstance(stream, OvaStream):
+        return stream.machine(system)
     return xva.parse(stream.description(), stream.where, system)
 
 

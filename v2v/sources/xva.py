@@ -40,7 +40,7 @@ about = "an XVA, the export of XenServer and XCP-ng"
 Rpc: TypeAlias = "str | list[Rpc] | dict[str, Rpc]"
 Record: TypeAlias = "Mapping[str, Rpc]"
 
-_FIRST = b"ova.xml\0"
+FIRST = b"ova.xml\0"
 _MAX_DEPTH = 32
 
 
@@ -61,7 +61,7 @@ class _Objects:
 
 def matches(head: bytes) -> bool:
     """Tell by a file's first bytes whether it is an XVA."""
-    return head.startswith(_FIRST) and head[257:262] in (b"ustar", bytes(5))
+    return head.startswith(FIRST) and head[257:262] in (b"ustar", bytes(5))
 
 
 def read(paths: Sequence[Path], system: str | None = None) -> Machine:
