@@ -127,7 +127,7 @@ def _unpacked(
         raise ConfigError(
             "E-STREAM",
             f"{stream.where}: passes by once, and a report looks into the disks",
-            hint="--source-only reads its description alone; or save it to a file first",
+            hint="--source-only reads its description alone; or save it to a file first, expanded",
         )
     if machine.running and not options.allow_running:
         raise BlockedError([refused(machine)])

@@ -140,15 +140,16 @@ def streamed(
             yield stream
     elif access is not None and access.transport == "nfc" and is_address(str(only)):
         yield _exported(str(only), access, warn)
-    elif only and _is_file(only) and compressed(config_file.head(Path(only))):
+    elif only and not is_address(str(only)) and _is_compressed(Path(only)):
         with Path(only).open("rb") as file:
             yield archive_stream(file, Path(only))
     else:
         yield None
 
 
-def _is_file(given: str | Path) -> bool:
-    return not is_address(str(given)) and not Path(given).is_dir()
+def _is_compressed(path: Path) -> bool:
+    """Tell whether a file is one that passes by, expanded as it is read. Raises SourceError."""
+    return not path.is_dir() and compressed(config_file.head(path))
 
 
 def _exported(text: str, access: Access, warn: Warn) -> NfcExport:
@@ -275,7 +276,13 @@ def guests(
     files = [
         each if disk_uri.is_uri(each) else Path(each) for each in given if (each,) not in addresses
     ]
-    return (*addresses, *_of_files(files, kind))
+    streams = [
+        (each,)
+        for each in files
+        if kind is None and isinstance(each, Path) and _is_compressed(each)
+    ]
+    others = [each for each in files if (each,) not in streams]
+    return (*addresses, *streams, *_of_files(others, kind))
 
 
 def _of_files(paths: Sequence[str | Path], kind: str | None) -> tuple[tuple[str | Path, ...], ...]:

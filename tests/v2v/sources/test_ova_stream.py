@@ -24,7 +24,7 @@ from v2v.disks.tar_stream import TarStream
 from v2v.disks.xva_stream import XvaStream
 from v2v.errors import SourceError
 from v2v.model import Machine
-from v2v.sources import described, streamed
+from v2v.sources import described, guests, streamed
 from v2v.sources.ova_stream import OvaStream, archive_stream
 
 DISK = f"<Disk ovf:diskId='d' ovf:fileRef='f' ovf:capacity='{SIZE}'/>"
@@ -160,5 +160,6 @@ def test_a_compressed_file_is_opened_as_a_stream(tmp_path: Path, vmdk: bytes) ->
         with streamed([path], kind) as stream:
             assert isinstance(stream, OvaStream)
             assert described(stream).name == "web"
+    assert guests([path, path]) == ((path,), (path,))
     with streamed([tmp_path]) as stream:
         assert stream is None
