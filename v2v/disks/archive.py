@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the files of a tar or zip archive lie; nothing is unpacked, no name touches the host.
+"""Where the files of an archive lie; nothing is unpacked, no name touches the host.
 
 Archives come from strangers: what libraries read in one go is limited, and so is the number of
 members.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import struct
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,27 +18,26 @@ from typing import BinaryIO, TypeAlias
 from v2v.errors import SourceError
 from v2v.packed import Packed, Packing, Piece
 
-TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
 ZIP_MAGIC = b"PK\x03\x04"
-BLOCK = 512
 Members: TypeAlias = "Mapping[str, Packed | None]"  # None is a link, which is never followed
 
-_MAX_MEMBERS = 10_000
-_MAX_READ = 16 << 20  # at once: a zip's directory; the headers of a tar have kilobytes
+MAX_MEMBERS = 10_000
+_MAX_READ = 32 << 20  # of a zip's directory
 _CHUNK = 1 << 20
 _ZIP_HEADER = struct.Struct("<4s22xHH")  # signature, lengths of name and of the extra field
 _ENCRYPTED = 1
 _NO_ZIP = (
-    zipfile.BadZipFile, tarfile.ReadError, EOFError, ValueError, struct.error,
+    zipfile.BadZipFile, EOFError, ValueError, struct.error,
     NotImplementedError,  # of a version of the format that there is not
 )  # fmt: skip
 
 
 class _Limited(io.RawIOBase):
-    """A file of which nobody reads megabytes at once."""
+    """A file of which nobody reads more than a directory can be, at once or in all."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._left = _MAX_READ
 
     def readable(self) -> bool:
         return True
@@ -49,66 +47,30 @@ class _Limited(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if whence == 0 and offset < 0:
-            raise tarfile.ReadError("a header leads to before the beginning")
+            raise zipfile.BadZipFile("a header leads to before the beginning")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = _MAX_READ + 1 if size is None or size < 0 else size
-        data = self._file.read(min(wanted, _MAX_READ + 1))
-        if len(data) > _MAX_READ:
-            raise tarfile.ReadError("a header is larger than any that makes sense")
+        wanted = self._left + 1 if size is None or size < 0 else size
+        data = self._file.read(min(wanted, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise zipfile.BadZipFile("its directory is larger than any that makes sense")
         return data
-
-
-def tar_members(path: Path) -> Members:
-    """Return the files in a tar archive, by name. Raises SourceError."""
-    with path.open("rb") as file:
-        end = file.seek(0, 2)
-        file.seek(0)
-        try:
-            return _indexed(path, _tar_entries(file, end, path))
-        except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
-            raise damaged(path, f"is no tar archive that can be read: {error}") from error
-        except OSError as error:
-            raise _unreadable(path, error) from error
-
-
-def _tar_entries(file: BinaryIO, end: int, path: Path) -> Iterator[tuple[str, Packed | None]]:
-    with tarfile.open(fileobj=_Limited(file), mode="r:") as archive:
-        before, count = -1, 0
-        while (member := archive.next()) is not None:
-            if member.offset <= before or member.size < 0:  # a size below zero leads back
-                raise damaged(path, f"{member.name!r} has a size that makes no sense")
-            before = member.offset
-            count += 1
-            if count > _MAX_MEMBERS:
-                raise _crowded(path)
-            if member.issparse():
-                raise SourceError(
-                    "E-OVA-MEMBER",
-                    f"{path}: {member.name!r} is stored with holes, which is not read in place",
-                    hint="unpack the archive, and give the .ovf file",
-                )
-            if member.issym() or member.islnk():
-                yield member.name, None
-            elif member.isreg():
-                if member.offset_data + member.size > end:
-                    raise damaged(path, f"{member.name!r} is cut off")
-                yield member.name, Packed((Piece(str(path), member.offset_data, member.size),))
 
 
 def zip_members(path: Path) -> Members:
     """Return the files in a zip archive, by name. Raises SourceError."""
     with path.open("rb") as file:
         try:
-            return _indexed(path, _zip_entries(file, path))
+            return indexed(path, _zip_entries(file, path))
         except _NO_ZIP as error:
             raise damaged(path, f"is no zip archive that can be read: {error}") from error
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
 
 def _zip_entries(file: BinaryIO, path: Path) -> Iterator[tuple[str, Packed | None]]:
@@ -134,14 +96,15 @@ def _zip_entries(file: BinaryIO, path: Path) -> Iterator[tuple[str, Packed | Non
         yield entry.filename, Packed((Piece(str(path), start, entry.compress_size),), packing)
 
 
-def _indexed(path: Path, entries: Iterator[tuple[str, Packed | None]]) -> Members:
+def indexed(path: Path, entries: Iterator[tuple[str, Packed | None]]) -> Members:
+    """Return members by their names, each there once. Raises SourceError."""
     found: dict[str, Packed | None] = {}
     for name, packed in entries:
         plain = name.removeprefix("./")
         if plain in found:
             raise damaged(path, f"{plain!r} is there twice")
-        if len(found) >= _MAX_MEMBERS:
-            raise _crowded(path)
+        if len(found) >= MAX_MEMBERS:
+            raise crowded(path)
         found[plain] = packed
     return found
 
@@ -205,9 +168,11 @@ def damaged(path: Path, fact: str) -> SourceError:
     )
 
 
-def _unreadable(path: Path, error: OSError) -> SourceError:
+def unreadable(path: Path, error: OSError) -> SourceError:
+    """Return the error for an archive that the host does not let us read."""
     return SourceError("E-SOURCE-READ", f"{path}: {error.strerror}")
 
 
-def _crowded(path: Path) -> SourceError:
-    return damaged(path, f"has over {_MAX_MEMBERS} members, which no export has")
+def crowded(path: Path) -> SourceError:
+    """Return the error for an archive with too many members."""
+    return damaged(path, f"has over {MAX_MEMBERS} members, which no export has")

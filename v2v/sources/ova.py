@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """OVF packages in one file: an OVA, which is a tar, or a zip of the same; or in a folder.
 
-Nothing is unpacked. Archives that are compressed as a whole are streams: v2v/disks/ova_stream.py.
+Nothing is unpacked. Archives that are compressed as a whole are streams: v2v/sources/ova_stream.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from v2v.disks.archive import TAR_MAGIC, TAR_MAGIC_AT, ZIP_MAGIC, tar_members, zip_members
+from v2v.disks.archive import ZIP_MAGIC, zip_members
+from v2v.disks.tar import MAGIC, MAGIC_AT, tar_members
 from v2v.errors import SourceError
 from v2v.model import Machine
 from v2v.sources import config_file, ovf, xva
@@ -27,7 +28,7 @@ def matches(head: bytes) -> bool:
 
 
 def _is_tar(head: bytes) -> bool:
-    return head[TAR_MAGIC_AT : TAR_MAGIC_AT + len(TAR_MAGIC)] == TAR_MAGIC
+    return head[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
 
 
 def read(paths: Sequence[Path], system: str | None = None) -> Machine:

@@ -22,7 +22,7 @@ import zstandard
 from v2v.disks.archive import damaged
 from v2v.disks.image_writer import Write
 from v2v.disks.sums import wrong
-from v2v.disks.tar_stream import Member, TarStream
+from v2v.disks.tar import Member, TarStream
 from v2v.disks.vmdk_grains import SPARSE_MAGIC
 from v2v.disks.vmdk_stream import unpack
 from v2v.disks.xva_stream import XvaStream, expanded
@@ -98,6 +98,8 @@ class OvaStream:
         """Write disks, given by name with their size in bytes. Raises SourceError."""
         missing = {name for name in disks if not name.startswith("blank disk ")}
         for member in self._members:
+            if member.link:
+                continue
             if member.path in missing:
                 missing.discard(member.path)
                 self._write(member, *disks[member.path])

@@ -19,7 +19,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.v2v.sources.test_ovf import CPU, MEMORY, envelope, item, system
-from v2v.disks.archive import stored, tar_members, zip_members
+from v2v.disks.archive import stored, zip_members
+from v2v.disks.tar import tar_members
 from v2v.errors import ConfigError, SourceError
 from v2v.model import Machine
 from v2v.packed import Packed, Packing
@@ -228,7 +229,11 @@ def hostile_headers() -> dict[str, bytes]:
     long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 34
     chain = tarfile.TarInfo("x")
     chain.type, chain.size = tarfile.GNUTYPE_LONGNAME, 1
+    sparse = tarfile.TarInfo("web.vmdk")
+    sparse.size = 1 << 33
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
     return {
+        "sparse": sparse.tobuf(tarfile.PAX_FORMAT) + b"4000000000\n" + b"1\n" * (20 << 20),
         "negative": negative,
         "pax": huge.tobuf(tarfile.GNU_FORMAT),
         "name": long_name.tobuf(tarfile.GNU_FORMAT),
@@ -244,7 +249,7 @@ def test_a_hostile_tar_is_refused_soon(tmp_path: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:end] + hostile_headers()[name])
     os.truncate(path, 40 << 30)  # holes
     begun = time.monotonic()
-    assert code_of(path) == "E-OVA-DAMAGED"
+    assert code_of(path) in ("E-OVA-DAMAGED", "E-OVA-MEMBER")
     assert time.monotonic() - begun < 5
 
 

@@ -20,7 +20,7 @@ from fixtures.ova import stream_optimized
 from tests.v2v.disks.making import SIZE, content, raw
 from tests.v2v.sources.test_ova import hostile_headers, sums, tar
 from tests.v2v.sources.test_ovf import envelope
-from v2v.disks.tar_stream import TarStream
+from v2v.disks.tar import TarStream
 from v2v.disks.xva_stream import XvaStream
 from v2v.errors import SourceError
 from v2v.model import Machine
