@@ -37,10 +37,12 @@ LEAST = 0.8  # of qemu-img's speed
 def ours(machine: Machine, folder: Path) -> Path:
     """Copy the first disk of an OVA; the only other thing that is made is a small overlay."""
     (disk, *_), overlay, target = machine.disks, folder / "overlay", folder / "ours.qcow2"
-    checks = (partial(compare, machine.sums),)
-    with open_image(disk, machine.folder, trust=False) as image, Verification(checks) as pass_over:
+    with (
+        open_image(disk, machine.folder, trust=False) as image,
+        Verification([partial(compare, machine.sums)]) as verification,
+    ):
+        verification.begin()
         create_overlay(image, overlay)
-        pass_over.begin()
         copy(overlay, target, format=DiskFormat.qcow2)
     overlay.unlink()
     return target

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from fixtures.ova import stream_optimized
 from tests.v2v.disks.making import SIZE, content, raw
-from tests.v2v.sources.test_ova import hostile_headers, sums, tar
+from tests.v2v.sources.test_hostile_archives import hostile_headers
+from tests.v2v.sources.test_ova import sums, tar
 from tests.v2v.sources.test_ovf import envelope
 from v2v.disks.tar import TarStream
 from v2v.disks.xva_stream import XvaStream
