@@ -12,7 +12,7 @@ from pathlib import Path
 
 from v2v.errors import ConfigError
 
-TRANSPORTS = ("https", "nfc", "vddk")
+TRANSPORTS = ("https", "nfc", "vddk", "ssh")
 # As virt-v2v spells them, but for vddk-file.
 _VDDK = (
     "compression", "config", "cookie", "libdir", "nfchostport", "port", "snapshot", "thumbprint",

@@ -199,7 +199,7 @@ def _add_access(verb: Group) -> None:
     verb.add_argument(
         "-it", "--input-transport", choices=TRANSPORTS,
         help="how disks come from vCenter or ESXi: read over https (default), exported by nfc,"
-        " or by VMware's library, vddk",
+        " or by VMware's library, vddk; ssh goes with ssh:// addresses alone",
     )  # fmt: skip
     verb.add_argument(
         "-ip", "--input-password-file", type=Path, metavar="FILE",

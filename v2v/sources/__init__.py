@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from v2v.access import Access
+from v2v.access import TRANSPORTS, Access
 from v2v.disks.imagefile import LOCAL
 from v2v.disks.xva_stream import XvaStream, compressed
 from v2v.errors import ConfigError, Finding, SourceError
@@ -206,6 +206,7 @@ def _guest(
     if any(map(disk_uri.is_uri, given)):
         return _of_uris(given, kind, access, system)
     addresses = [each for each in given if isinstance(each, str) and is_address(each)]
+    _refuse_transport(addresses, access)
     if addresses:
         address = _named(addresses[0])
         forced = address.scheme != _SSH and (kind is not None or system is not None)
@@ -248,6 +249,18 @@ def _of_uris(
     ):
         raise ConfigError("E-USAGE", f"{given[0]}: is a disk, beside which only disks can be given")
     return disk_uri.read(given, access)
+
+
+def _refuse_transport(addresses: Sequence[str], access: Access) -> None:
+    """Raise ConfigError for a way that disks cannot come from such a source."""
+    scheme = _known(addresses[0]).scheme if addresses else ""
+    ways = TRANSPORTS[:-1] if scheme in vsphere_host.SCHEMES else (scheme,)
+    if access.transport not in (None, *ways):
+        raise ConfigError(
+            "E-USAGE",
+            f"-it {access.transport}: no way for disks of {addresses[0] if addresses else 'files'}",
+            hint="https, nfc and vddk go with vpx:// and esx://, ssh with ssh://root@host/PATH",
+        )
 
 
 def _over_ssh(address: Address, access: Access, kind: str | None, system: str | None) -> Machine:

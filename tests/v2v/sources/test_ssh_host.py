@@ -205,3 +205,19 @@ def test_other_hosts_are_searched_for_guests(
     assert f"{address}/Virtual%20Machines/web/web.vmx" in capsys.readouterr().out
     assert main(["list", f"{host.address}/gone", "-io", config]) == 1
     assert "has no folder /gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["/images/web.vmx", "xen+ssh://root@host/web", "vpx://a@vc/web"])
+def test_ways_that_do_not_go_with_a_source_are_wrong_usage(source: str) -> None:
+    with pytest.raises(ConfigError, match="-it ssh: no way for disks of") as failed:
+        read([source], access=Access(transport="ssh"))
+    assert failed.value.finding.code == "E-USAGE"
+    with pytest.raises(ConfigError, match="-it nfc: no way for disks of ssh://"):
+        read(["ssh://root@host/web.vmx"], access=Access(transport="nfc"))
+
+
+def test_the_reference_tools_spelling_is_taken(host: Esx) -> None:
+    path = guest(host, "spelled")
+    address = f"{host.address}{quote(str(path))}"
+    words = ["-i", "vmx", "-it", "ssh", "-io", f"ssh-config={host.config}"]
+    assert main(["report", "--source-only", *words, address]) == 0
