@@ -126,10 +126,13 @@ class Sftp:
         found: dict[str, int] = {}
         kind, answer = self._asked(_READDIR, handle)
         while kind == _NAME and len(found) < _MOST_NAMES:
+            before = len(found)
             for _ in range(answer.number()):
                 name = os.fsdecode(answer.text())
                 answer.text()  # the line of ls(1)
                 found[name] = answer.attributes().mode
+            if len(found) == before:
+                raise self._broken("it lists a folder without end")
             kind, answer = self._asked(_READDIR, handle)
         self._asked(_CLOSE, handle)
         return tuple((name, found[name]) for name in sorted({*found} - {".", ".."}))
@@ -177,6 +180,7 @@ class Sftp:
             )
         self._send(b"".join(packets))
         left = {}
+        failed = None
         while asked:
             kind, answer = self._packet()
             at, count = asked.pop(answer.number(), (-1, 0))
@@ -184,12 +188,14 @@ class Sftp:
                 raise self._broken("it answers what nobody asked")
             data = answer.text() if kind == _DATA else b""
             if kind != _DATA and self._code(kind, answer) != _EOF:
-                raise _unreadable(self.remote, path, answer)
+                failed = failed or _unreadable(self.remote, path, answer)
             if len(data) > count:
                 raise self._broken("it sends more than was asked for")
             found[at] = data
             if data and len(data) < count:
                 left[at + len(data)] = count - len(data)
+        if failed is not None:  # all answers are read: the session can go on
+            raise failed
         return left
 
     def _refuse_other(self, path: str, kind: int, answer: _Reader) -> None:

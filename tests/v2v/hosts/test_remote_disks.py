@@ -253,6 +253,35 @@ def test_a_server_that_sends_too_much_is_told(tmp_path: Path) -> None:
         file.pread(4, 0)
 
 
+def test_a_folder_without_end_is_told(tmp_path: Path) -> None:
+    name = packet(104, 2, 1, b"a", b"", 0)
+    said = HELLO + packet(102, 1, b"handle") + name + name.replace(b"\0\2", b"\0\3", 1)
+    with (
+        answering(said, tmp_path) as session,
+        pytest.raises(SourceError, match="lists a folder without end"),
+    ):
+        session.entries("/")
+
+
+def test_a_session_goes_on_after_a_part_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Every answer to what was asked is read, those behind the bad one too."""
+    length = 3 << 15
+    data = bytes(1 << 15)
+    said = HELLO + packet(102, 1, b"handle")
+    said += packet(103, 2, data) + packet(101, 3, 4, b"I/O error", b"") + packet(103, 4, data)
+    said += packet(105, 5, 1, 0, 77)
+    with answering(said, tmp_path) as session:
+        with (
+            pytest.raises(SourceError, match="/disk: I/O error") as failed,
+            session.opened("/disk", length) as file,
+        ):
+            file.pread(length, 0)
+        found = session.attributes("/disk")
+    assert failed.value.finding.code == "E-DISK-REMOTE"
+    assert found is not None
+    assert found.size == 77
+
+
 def test_a_host_without_sftp_is_told(tmp_path: Path) -> None:
     with dom0(tmp_path, sftp=False) as host:
         far_away = Remote("127.0.0.1", getuser(), host.port, str(host.config))
