@@ -112,7 +112,7 @@ def decide(
         sound=_sound_model(machine.sound, warnings),
         nics=tuple(_plugged(nic, warnings) for nic in machine.nics),
         drives=layout(disk_count, machine.removables, capabilities),
-        boot_order=_boot_order(guest, disk_count),
+        boot_order=_boot_order(guest, machine.first_disk, disk_count),
         support=support,
     )
     _require(hardware)
@@ -267,8 +267,12 @@ def _plugged(nic: Nic, warnings: list[Finding]) -> Nic:
     return replace(nic, network=network)
 
 
-def _boot_order(guest: Guest | None, disk_count: int) -> tuple[int, ...]:
-    """Return each disk's turn. All have one: SeaBIOS does not set up a disk that has none."""
-    first = None if guest is None else boot_disk(guest)
+def _boot_order(guest: Guest | None, told: int | None, disk_count: int) -> tuple[int, ...]:
+    """Return each disk's turn. All have one: SeaBIOS does not set up a disk that has none.
+
+    The first is the one that the guest starts from; if it cannot be told, that of the source.
+    """
+    found = None if guest is None else boot_disk(guest)
+    first = told if found is None else found
     turns = sorted(range(disk_count), key=lambda number: number != first)
     return tuple(turns.index(number) + 1 for number in range(disk_count))

@@ -239,6 +239,7 @@ class Machine:
     description: str | None = None  # what people wrote of it
     os: str | None = None  # what is installed, in the source's own word; nothing depends on it
     tpm: bool = False
+    first_disk: int | None = None  # that its firmware is told to start, by its number
     running: bool = False  # or paused: its disks do not hold still
     sums: tuple[Sum, ...] = ()  # of its files, which are compared before the result appears
     warnings: tuple[Finding, ...] = ()  # what the reader could not carry over

@@ -36,6 +36,7 @@ def _said(machine: Machine) -> dict[str, object]:
         "description": machine.description,
         "os": machine.os,
         "tpm": machine.tpm or None,
+        "first_disk": machine.first_disk,
     }
     return {key: value for key, value in said.items() if value is not None}
 

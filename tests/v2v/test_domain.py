@@ -248,6 +248,14 @@ def test_a_guest_that_had_a_tpm_has_one_with_uefi() -> None:
     assert "<tpm" not in replace(case, machine=bios).define().xml
 
 
+def test_the_sources_first_disk_is_first_where_the_guest_does_not_tell() -> None:
+    case = CASES["scsi"]
+    machine = replace(case.machine, first_disk=1)
+    xml = replace(case, machine=machine, guest=None).define().xml
+    orders = [boot.get("order") for boot in etree.fromstring(xml.encode()).iter("boot")]
+    assert orders[:2] == ["2", "1"]
+
+
 def test_notes_and_unplugged_cables_stand_in_the_domain(
     connection: libvirt.virConnect, tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ def parse(data: bytes, path: Path) -> Machine:
         name=_name(vmx, path, warnings),
         memory_bytes=_positive(vmx, "memSize", _DEFAULT_MEMORY, _MOST_MEMORY) * _MIB,
         vcpus=vcpus,
-        disks=disks,
+        disks=tuple(disks.values()),
         folder=path.parent,
         topology=_topology(vmx, vcpus, warnings),
         firmware=_firmware(vmx, warnings),
@@ -73,6 +73,7 @@ def parse(data: bytes, path: Path) -> Machine:
         description=_description(vmx),
         os=vmx.text("guestOS"),
         tpm=vmx.flag("vtpm.present") is True,
+        first_disk=_first_disk(vmx, tuple(disks)),
         localtime=False if vmx.text("rtc.diffFromUTC") == "0" else None,
         warnings=(*warnings, *notes(vmx)),
     )
@@ -113,6 +114,13 @@ def _name(vmx: Dictionary, path: Path, warnings: list[Finding]) -> str:
     message = f"{vmx.where}: no displayName is given, the file name makes it {made}"
     warnings.append(Finding("W-SOURCE-NAME", message))
     return made
+
+
+def _first_disk(vmx: Dictionary, places: Sequence[str]) -> int | None:
+    """Return which disk the BIOS is told to start; UEFI keeps that in its own memory."""
+    order = (vmx.text("bios.hddOrder") or "").lower().split(",")
+    there = [places.index(place.strip()) for place in order if place.strip() in places]
+    return there[0] if there else None
 
 
 def _description(vmx: Dictionary) -> str | None:

@@ -27,9 +27,9 @@ def is_absent(vmx: Dictionary, device: str) -> bool:
 
 def drives(
     vmx: Dictionary, folder: Path, warnings: list[Finding]
-) -> tuple[tuple[Disk, ...], tuple[Removable, ...]]:
+) -> tuple[dict[str, Disk], tuple[Removable, ...]]:
     """Return the disks (SCSI, NVMe, SATA, IDE, each by number) and the removable drives."""
-    disks: list[Disk] = []
+    disks: dict[str, Disk] = {}
     removables: list[Removable] = []
     for kind, bus in BUSES.items():
         for device in _present(vmx, kind, warnings):
@@ -37,7 +37,7 @@ def drives(
             if _CDROM.search(what):
                 removables.append(Removable(RemovableKind.cdrom, bus, _slot(device, kind)))
             elif _DISK.search(what):
-                disks.append(_disk(vmx, device, bus, folder, warnings))
+                disks[device] = _disk(vmx, device, bus, folder, warnings)
             else:
                 message = f"{vmx.where}: {device} is a {what}, which is not carried over"
                 warnings.append(Finding("W-VMX-DEVICE", message))
@@ -48,7 +48,7 @@ def drives(
         for floppy in vmx.numbers_of("floppy")
         if not is_absent(vmx, floppy)
     )
-    return tuple(disks), tuple(removables)
+    return disks, tuple(removables)
 
 
 def _present(vmx: Dictionary, kind: str, warnings: list[Finding]) -> list[str]:
