@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.v2v.disks.making import MIB, SIZE, content, inspected, made, raw, shown
 from tests.v2v.disks.test_references import descriptor
@@ -132,3 +135,38 @@ def test_names_are_in_the_encoding_that_the_descriptor_names(
     with open_image(Disk(str(top), None), tmp_path, trust=False) as image:
         assert image.path.is_socket() is (encoding != "UTF-8")
         assert shown(image, tmp_path) == delta(content(), 7)
+
+
+FORMS: dict[str, tuple[str, Callable[[Path, bytes], Path]]] = {
+    "vmfsSparse": ("VMFSSPARSE", write_cowd),
+    "seSparse": ("SESPARSE", write_sesparse),
+    "export": ("SPARSE", write_stream),
+}
+
+
+@pytest.fixture(scope="module")
+def extents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A sound extent of each form."""
+    folder = tmp_path_factory.mktemp("extents")
+    return {
+        form: write(folder / form, content()).read_bytes() for form, (_, write) in FORMS.items()
+    }
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(
+    max_examples=60, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(places=st.lists(st.tuples(st.integers(0, 1 << 17), st.binary(max_size=8)), max_size=4))
+def test_a_damaged_extent_is_read_or_refused(
+    extents: dict[str, bytes], tmp_path: Path, form: str, places: list[tuple[int, bytes]]
+) -> None:
+    data = bytearray(extents[form])
+    for at, piece in places:
+        at %= len(data)
+        data[at : at + len(piece)] = piece
+    raw(tmp_path / "x.vmdk", bytes(data))
+    path = descriptor(tmp_path / "disk.vmdk", f'RW {SECTORS} {FORMS[form][0]} "x.vmdk"')
+    with suppress(SourceError):
+        assert inspected(path).virtual_bytes == SIZE
+        assert len(read(path)) == SIZE
