@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import quote, unquote
 
+from v2v.cancellation import check
 from v2v.datastore import Login
 from v2v.errors import SourceError
 from v2v.hosts import tls
@@ -126,6 +127,7 @@ class HttpsFile:
     def _tried(self, method: str, headers: dict[str, str], most: int) -> tuple[int, int, bytes]:
         """Return an answer; the last one of a host that stays busy. Raises SourceError."""
         for attempt in range(self._tries):
+            check()
             if attempt:
                 time.sleep(_PAUSE * 2 ** (attempt - 1))
             last = attempt == self._tries - 1

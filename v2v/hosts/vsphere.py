@@ -17,6 +17,7 @@ from xml.parsers.expat import ExpatError
 from pyVim.connect import SmartStubAdapter
 from pyVmomi import SoapAdapter, vim, vmodl
 
+from v2v.cancellation import check
 from v2v.datastore import Login
 from v2v.errors import SourceError
 from v2v.hosts import tls
@@ -123,6 +124,7 @@ class Session:
             value = self.properties(reference, path).get(path)
             if value is not None and done(value):
                 return value
+            check()
             if time.monotonic() > deadline:
                 fact = f"{path} is {value!r} after {seconds:.0f} s"
                 raise SourceError("E-VSPHERE", f"{self.host}: {reference._moId}: {fact}")

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from v2v.cancellation import check
 from v2v.datastore import Login
 from v2v.errors import SourceError
 from v2v.hosts import tls
@@ -61,16 +62,11 @@ class Lease:
         self._told = time.monotonic()
 
     def going_on(self, percent: int) -> None:
-        """Tell the host, now and then, that the export is still wanted."""
+        """Tell the host, now and then, that the export is still wanted, if it is."""
+        check()
         if time.monotonic() - self._told >= _EVERY:
             self._session.call(self._lease.HttpNfcLeaseProgress, percent)
             self._told = time.monotonic()
-
-    def complete(self) -> None:
-        self._session.call(self._lease.HttpNfcLeaseComplete)
-
-    def abort(self) -> None:
-        self._session.call(self._lease.HttpNfcLeaseAbort)
 
     @contextmanager
     def opened(self, stream: Stream) -> Iterator[tuple[BinaryIO, int | None]]:
@@ -112,11 +108,11 @@ class Lease:
 def exported(session: Session, login: Login, entity: Any) -> Iterator[Lease]:
     """Export a guest, or a snapshot of one, for as long as the block lasts. Raises SourceError."""
     method = entity.ExportSnapshot if hasattr(entity, "ExportSnapshot") else entity.ExportVm
-    lease = Lease(session, login, session.call(method))
+    reference = session.call(method)
     try:
-        yield lease
+        yield Lease(session, login, reference)
     except BaseException:
         with suppress(SourceError):  # what went wrong first is what counts
-            lease.abort()
+            session.call(reference.HttpNfcLeaseAbort)
         raise
-    lease.complete()
+    session.call(reference.HttpNfcLeaseComplete)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from v2v.cancellation import unheeding
 from v2v.datastore import Login
-from v2v.errors import Finding, SourceError
+from v2v.errors import CancelledError, Finding, SourceError
 from v2v.hosts.vsphere import Session, logged_in
 
 _TO_MAKE = 1800  # seconds; quiescing a guest may take a quarter of an hour
@@ -44,7 +45,7 @@ def snapshot(login: Login, guest: str, warn: Callable[[Finding], None]) -> Itera
         yield made
     finally:
         try:  # by a login of its own: the one before has expired when a copy takes long
-            with logged_in(login) as session:
+            with unheeding(), logged_in(login) as session:
                 _remove(session, made.reference._moId, session.guest(guest))
         except SourceError as error:
             warn(
@@ -80,8 +81,9 @@ def _created(session: Session, guest: Any, name: str, *, quiesce: bool) -> Any:
     )
     try:
         return session.finished(task, _TO_MAKE)
-    except KeyboardInterrupt:  # the host makes it all the same
-        _remove(session, session.finished(task, _TO_MAKE)._moId, guest)
+    except (KeyboardInterrupt, CancelledError):  # the host makes it all the same
+        with unheeding():
+            _remove(session, session.finished(task, _TO_MAKE)._moId, guest)
         raise
 
 

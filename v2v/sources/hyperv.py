@@ -103,7 +103,6 @@ def from_tree(tree: Tree, path: Path) -> Machine:
         ),
         nics=tuple(_nics(whole)),
         display=Display("window"),
-        # Hyper-V's clock is in local time for all guests; Linux learns UTC from its tools.
         warnings=tuple(warnings),
     )
 

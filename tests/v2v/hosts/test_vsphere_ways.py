@@ -18,9 +18,10 @@ from tests.v2v.disks.vmdk_writers import write_cowd, write_sesparse
 from tests.v2v.hosts.test_vsphere import DESCRIPTOR
 from tests.vcenter import Vcenter, vcenter
 from v2v.access import Access, parse_access
+from v2v.cancellation import Cancellation, heeding
 from v2v.disks.image_writer import written
 from v2v.disks.opening import open_image
-from v2v.errors import ConfigError, Finding, SourceError, V2VError
+from v2v.errors import CancelledError, ConfigError, Finding, SourceError, V2VError
 from v2v.hosts.vsphere import logged_in
 from v2v.hosts.vsphere_snapshot import snapshot
 from v2v.model import Disk, Machine
@@ -222,6 +223,19 @@ def test_an_export_that_is_cut_each_time_ends(server: Vcenter, tmp_path: Path) -
         exported(server, tmp_path)
     server.fails("nfc", "cut", 0)
     assert caught.value.finding.code == "E-DISK-REMOTE"
+    assert snapshots(server) == []
+
+
+def test_an_export_ends_when_it_is_cancelled(server: Vcenter, tmp_path: Path) -> None:
+    cancellation, heard = Cancellation(), list[Finding]()
+
+    def write(data: bytes, at: int) -> None:
+        cancellation.cancel()
+
+    with streamed([address(server)], None, access(server, "nfc"), heard.append) as stream:
+        assert stream is not None
+        with pytest.raises(CancelledError), heeding(cancellation):
+            stream.unpack({"ParaVirtualSCSIController0:0": (SIZE, write)})
     assert snapshots(server) == []
 
 

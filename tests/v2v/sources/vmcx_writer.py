@@ -48,7 +48,7 @@ def vmcx(tree: Tree, *, version: int = 0x400, pending: int = 0) -> bytes:
                          _LOG_AT, 0x1000, 0x1000)  # fmt: skip
     struct.pack_into("<III", out, _LOG_AT, 0x01110003, 0, pending)
     objects = [(2, _TABLE_AT, len(tables[1])), (2, 0x20000, len(tables[2])), (6, _LOG_AT, 0x1000),
-               (4, 0, 0)]  # fmt: skip
+               (3, _TEXTS_AT, 0x10000), (4, 0, 0)]  # fmt: skip
     struct.pack_into("<II", out, 0x2000, 0x01110001, len(objects))
     for number, (kind, place, size) in enumerate(objects):
         struct.pack_into("<BIQIB", out, 0x2008 + number * 18, kind, 0, place, size, kind != 4)
