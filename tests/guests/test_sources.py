@@ -15,12 +15,15 @@ from fixtures.build import bootable, guest
 from fixtures.debian import guestfish
 from fixtures.ova import taken_out
 from fixtures.programs import run
-from v2v.model import Bus, Firmware, Hypervisor
+from v2v.disks.opening import open_image
+from v2v.model import Bus, Disk, Firmware, Hypervisor
 from v2v.proof import Level, describe, verify
 
 pytestmark = [pytest.mark.guest, pytest.mark.every]
 
 _PARAVIRTUAL = {"xen-web"}  # only Xen starts it
+SOURCES = (".cfg", ".vmx", ".ova", ".vbox", ".xml")
+_NICS = {"netvsc": "e1000", "82540em": "e1000"}
 _DOMAIN = """\
 <domain type="kvm">
   <name>{name}</name>
@@ -52,6 +55,15 @@ mkdir-p /EFI/BOOT
 """
 
 
+def _image(disk: Disk, folder: Path, copy: Path) -> tuple[Path, str]:
+    """Return an image and its format; a copy of what QEMU cannot read by itself."""
+    with open_image(disk, folder, trust=False) as image:
+        if not image.path.is_socket():
+            return image.path, image.format.value
+        run("qemu-img", "convert", "-O", "raw", f"nbd+unix:///?socket={image.path}", copy)
+    return copy, "raw"
+
+
 def _domain(source: Path, folder: Path) -> str:
     machine = v2v.open(source)
     bus = Bus.ide if machine.hypervisor is Hypervisor.xen else machine.disks[0].controller
@@ -61,9 +73,10 @@ def _domain(source: Path, folder: Path) -> str:
         bus = Bus.sata  # Debian's OVMF has no driver for VMware's SCSI controllers
     disks = []
     for letter, disk in zip("abcd", machine.disks, strict=False):
-        path, form = Path(disk.path), disk.format or "vmdk"
         if disk.packed is not None:
-            path = taken_out(source, path.name, folder)
+            path, form = taken_out(source, Path(disk.path).name, folder), disk.format or "vmdk"
+        else:
+            path, form = _image(disk, machine.folder, folder / f"{letter}.raw")
         if efi:
             old, path, form = path, folder / f"{letter}.img", "raw"
             run("qemu-img", "convert", "-O", "raw", old, path)
@@ -78,13 +91,13 @@ def _domain(source: Path, folder: Path) -> str:
         machine="pc" if bus is Bus.ide else "q35",
         disks="\n    ".join(disks),
         mac=machine.nics[0].mac,
-        nic=machine.nics[0].model,
+        nic=_NICS.get(machine.nics[0].model or "", machine.nics[0].model),
     )
 
 
 @pytest.mark.parametrize("name", sorted(set(bootable()) - _PARAVIRTUAL))
 def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
-    (source,) = (file for file in guest(name).iterdir() if file.suffix in (".cfg", ".vmx", ".ova"))
+    (source,) = (file for file in guest(name).iterdir() if file.suffix in SOURCES)
     domain = tmp_path / "domain.xml"
     domain.write_text(_domain(source, tmp_path))
     evidence = verify(domain, timeout=600)
