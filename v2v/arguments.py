@@ -18,7 +18,8 @@ Group: TypeAlias = argparse._ActionsContainer  # a verb's parser, or a titled pa
 # Of v2v.sources, which takes longer to import than a line of help may.
 OUTPUTS = ("local", "libvirt", "qemu", "null")
 SOURCE_KINDS = (
-    "xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "hyperv", "libvirt", "disk",
+    "xl", "xm", "sxp", "xl-json", "xva", "vmx", "ovf", "ova", "vbox", "hyperv", "parallels",
+    "libvirt", "disk",
 )  # fmt: skip
 _USAGE = "%(prog)s [option ...] SOURCE [SOURCE ...]"  # all options would fill the screen
 

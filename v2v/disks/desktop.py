@@ -76,19 +76,36 @@ def read_vdi(file: ImageFile) -> Header:
     return Header(layout.virtual_bytes, (parent,), cid=layout.version)
 
 
-def read_parallels(file: ImageFile) -> Header:
-    """Return what the header of a Parallels image says. Raises SourceError if it is damaged."""
+@dataclass(frozen=True, slots=True)
+class ParallelsLayout:
+    """How a Parallels image is laid out; the entries of its table count units, 0 is absent."""
+
+    virtual_bytes: int
+    table_at: int
+    entries: int
+    cluster_bytes: int
+    unit_bytes: int
+
+
+def read_parallels_layout(file: ImageFile) -> ParallelsLayout:
+    """Return what the header of a Parallels image says. Raises SourceError."""
     head = file.read(0, 64)
     tracks, entries, sectors = struct.unpack("<IIQ", head[28:44])
-    if head.startswith(PARALLELS_MAGIC[0]):
+    old = head.startswith(PARALLELS_MAGIC[0])
+    if old:
         sectors &= 0xFFFFFFFF  # the upper half is not the size's in the old form
-        unit = 1
-    else:
-        unit = tracks
     if not (1 <= tracks <= 1 << 21 and entries <= _MAX_ENTRIES):
         raise file.malformed(
             f"a Parallels image with {entries:,} clusters of {tracks:,} sectors is not credible"
         )
-    for words in file.table(64, entries, "I", "little"):
-        file.require(max(words) * unit * SECTOR, 1, "the guest's data")
-    return Header(file.virtual(sectors * SECTOR))
+    unit = 1 if old else tracks
+    size = file.virtual(sectors * SECTOR)
+    return ParallelsLayout(size, 64, entries, tracks * SECTOR, unit * SECTOR)
+
+
+def read_parallels(file: ImageFile) -> Header:
+    """Return what a Parallels image says. Raises SourceError if it is damaged."""
+    layout = read_parallels_layout(file)
+    for words in file.table(layout.table_at, layout.entries, "I", "little"):
+        file.require(max(words) * layout.unit_bytes, 1, "the guest's data")
+    return Header(layout.virtual_bytes)

@@ -47,6 +47,7 @@ def get_ready() -> None:
     from v2v.disks.datastore import DatastorePlace
     from v2v.disks.imagefile import LOCAL, Place
     from v2v.disks.layers import LAYERS
+    from v2v.disks.parallels import PartsLayer, read_bundle
     from v2v.disks.remote import remote_place
     from v2v.disks.vmdk_chain import VmdkBlocks
     from v2v.hosts.https_file import HttpsFile, login_of
@@ -63,7 +64,10 @@ def get_ready() -> None:
     elif "login" in _told:
         place = DatastorePlace(login_of(Path(_told["login"])), _told["datacenter"])
     chain = _told.get("chain")
-    if chain == "vmdk":
+    if chain == "parallels":
+        parts = read_bundle(_files[0])
+        _opened.append(ChainBlocks([PartsLayer(each, _held) for each in parts]))
+    elif chain == "vmdk":
         _opened.append(VmdkBlocks(_files, place, _held))
     elif chain is not None:
         files = [_held.enter_context(place.open(file, devices=True)) for file in _files]

@@ -12,6 +12,7 @@ from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.layers import LAYERS
 from v2v.disks.packed_image import in_package
+from v2v.disks.parallels import DESCRIPTOR, in_bundle
 from v2v.disks.remote import on_host
 from v2v.disks.serving import served
 from v2v.disks.uri import by_uri
@@ -44,6 +45,11 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
         return
     if disk.packed is not None:
         with in_package(disk, disk.packed) as image:
+            yield image
+        return
+    path = folder / disk.path
+    if path.name == DESCRIPTOR or (path / DESCRIPTOR).is_file():
+        with in_bundle(path.parent if path.name == DESCRIPTOR else path, _unreadable) as image:
             yield image
         return
     image = inspect_image(disk, folder, trust=trust)

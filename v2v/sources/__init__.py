@@ -27,6 +27,7 @@ from v2v.sources import (
     libvirt_xml,
     ova,
     ovf,
+    parallels,
     ssh_host,
     sxp,
     vbox,
@@ -46,6 +47,7 @@ from v2v.sources.vsphere_export import NfcExport, Warn
 
 Stream: TypeAlias = XvaStream | OvaStream | NfcExport
 _SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
+_DESCRIPTIONS = ("config.pvs", "DiskDescriptor.xml")
 
 
 class Source(Protocol):
@@ -70,7 +72,7 @@ class SourceOfMany(Source, Protocol):
 
 OF_MANY: tuple[SourceOfMany, ...] = (sxp, xl_json, xva, ovf, ova)
 SOURCES: tuple[Source, ...] = (
-    xl, xm, sxp, xl_json, xva, vmx, ovf, ova, vbox, hyperv, libvirt_xml, disk,
+    xl, xm, sxp, xl_json, xva, vmx, ovf, ova, vbox, hyperv, parallels, libvirt_xml, disk,
 )  # fmt: skip
 
 
@@ -220,7 +222,7 @@ def _guest(
             return vsphere_host.read(address, access)
         return xen_host.read(_remote(address, access), address.name, access.xen_configs)
     paths = tuple(map(Path, given))
-    absolute = tuple(path.absolute() for path in paths)
+    absolute = tuple(_inside(path.absolute()) for path in paths)
     source = _forced(kind) if kind is not None else _detected(absolute)
     if source is not disk and len(absolute) != 1:
         raise SourceError(
@@ -315,7 +317,14 @@ def _of_files(paths: Sequence[str | Path], kind: str | None) -> tuple[tuple[str 
 
 def kind_of(path: Path) -> Source:
     """Return the reader for a file's content, or for a folder. Raises SourceError."""
-    return ova if path.is_dir() else _of_head(config_file.head(path), str(path))
+    inside = _inside(path)
+    return ova if inside.is_dir() else _of_head(config_file.head(inside), str(path))
+
+
+def _inside(path: Path) -> Path:
+    """Return the file that a folder is described by: those of Parallels are."""
+    found = (path / name for name in _DESCRIPTIONS)
+    return next((each for each in found if path.is_dir() and each.is_file()), path)
 
 
 def _of_head(head: bytes, path: str) -> Source:

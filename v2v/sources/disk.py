@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from v2v.disks.parallels import DESCRIPTOR
 from v2v.model import Disk, Display, Hypervisor, Machine, Network, NetworkKind, Nic
-from v2v.sources import image_content
+from v2v.sources import image_content, xml
 from v2v.sources.identity import image_path, name_from_file
 
 name = "disk"
@@ -18,7 +19,7 @@ _MEMORY = 2048 * 1024 * 1024
 
 def matches(head: bytes) -> bool:
     """Tell by a file's first bytes whether it is a disk image."""
-    return image_content.is_disk(head)
+    return image_content.is_disk(head) or xml.root_name(head) == "Parallels_disk_image"
 
 
 def read(paths: Sequence[Path]) -> Machine:
@@ -26,7 +27,9 @@ def read(paths: Sequence[Path]) -> Machine:
     disks = tuple(
         Disk(image_path(f"{path}", path.parent, path.name), format=None) for path in paths
     )
-    return made(disks, name_from_file(paths[0]), paths[0].parent)
+    # A disk of Parallels is a folder.
+    called = paths[0].parent if paths[0].name == DESCRIPTOR else paths[0]
+    return made(disks, name_from_file(called), paths[0].parent)
 
 
 def made(disks: tuple[Disk, ...], called: str, folder: Path) -> Machine:

@@ -13,7 +13,7 @@ from v2v.errors import SourceError
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:-])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
 _FILE_SUFFIX = re.compile(
-    r"(?:\.(?:img|ova|ovf|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|cfg|xml|vbox)|-sda)\Z"
+    r"(?:\.(?:img|ova|ovf|qcow2|raw|vmdk|vmx|vmtx|vhd|vhdx|vdi|qed|hdd|cfg|xml|vbox)|-sda)\Z"
 )
 
 Guest = TypeVar("Guest")

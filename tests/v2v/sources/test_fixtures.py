@@ -15,19 +15,12 @@ from v2v.sources import SOURCES, config_file, read
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 KINDS = {
     "xl": "*.cfg", "xm": "*.cfg", "sxp": "*.sxp", "xl-json": "*.json", "vmx": "*.vm*",
-    "vbox": "*.vbox", "hyperv": "*.xml", "libvirt": "*.xml", "ovf": "*.ovf",
+    "vbox": "*.vbox", "hyperv": "*.xml", "parallels": "*.pvs", "libvirt": "*.xml", "ovf": "*.ovf",
 }  # fmt: skip
 _LEAST = {
-    "xl": 15,
-    "xm": 8,
-    "sxp": 8,
-    "xl-json": 6,
-    "vmx": 40,
-    "vbox": 3,
-    "hyperv": 6,
-    "libvirt": 8,
-    "ovf": 24,
-}
+    "xl": 15, "xm": 8, "sxp": 8, "xl-json": 6, "vmx": 40, "vbox": 3, "hyperv": 6, "parallels": 6,
+    "libvirt": 8, "ovf": 24,
+}  # fmt: skip
 FILES = [
     pytest.param(kind, path, id=f"{kind}/{path.name}")
     for kind, pattern in KINDS.items()
