@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +29,7 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class PackagedKernel:
-    """A kernel out of packages. Its modules are read when they are asked for."""
+    """A kernel out of packages, in memory: no file of it is needed any more."""
 
     version: str
     image: bytes = field(repr=False)
@@ -39,40 +38,19 @@ class PackagedKernel:
     packages: tuple[str, ...]  # names of the files
 
 
-class _Folder(Mapping[str, bytes]):
-    """The regular files below a folder, by their paths there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        found = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
-        plain = (path for path in found if _is_plain(path))
-        self._names = tuple(sorted(str(path.relative_to(folder)) for path in plain))
-
-    def __getitem__(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-@contextmanager
-def unpacked(packages: Sequence[Path]) -> Iterator[PackagedKernel | None]:
-    """Unpack a kernel for as long as the block lasts; None if no package is given.
+def unpacked(packages: Sequence[Path]) -> PackagedKernel | None:
+    """Return the kernel that is in packages; None if none is given.
 
     Raises ConfigError for packages that are none, or are not of one kernel.
     """
     if not packages:
-        yield None
-        return
+        return None
     with scratch("v2v-kernel-") as folder:
         tree = folder / "tree"
         tree.mkdir()
         for package in packages:
             _unpack(package, folder, tree)
-        yield _found(tree, packages)
+        return _found(tree, packages)
 
 
 def _unpack(package: Path, folder: Path, tree: Path) -> None:
@@ -114,9 +92,15 @@ def _found(tree: Path, packages: Sequence[Path]) -> PackagedKernel:
         version,
         image.read_bytes(),
         {name: path.read_bytes() for name in names if _is_plain(path := tree / "boot" / name)},
-        _Folder(modules / version),
+        _files(modules / version),
         tuple(path.name for path in packages),
     )
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Return the regular files below a folder, by their paths there."""
+    found = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found if _is_plain(path)}
 
 
 def _is_plain(path: Path) -> bool:

@@ -181,10 +181,8 @@ def _look(
     found.blockers += seen.blockers
     found.blockers += misfits(options.firmware, seen.guest)
     found.progress.stage("plan", f"Planning the conversion of {seen.guest.product}")
-    with (
-        open_media(options.virtio_win, os.environ) as media,
-        unpacked(options.kernel_packages) as packaged,
-    ):
+    packaged = unpacked(options.kernel_packages)
+    with open_media(options.virtio_win, os.environ) as media:
         guest, drafted = converters.plan(
             machine,
             seen.guest,

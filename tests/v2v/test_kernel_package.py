@@ -79,14 +79,14 @@ def rpm(path: Path, files: Files) -> Path:
 @pytest.mark.parametrize("pressed", [gzip.compress, lzma.compress, zstd, plain])
 def test_a_package_of_debian(tmp_path: Path, pressed: Callable[[bytes], bytes]) -> None:
     package = deb(tmp_path / "linux-image.deb", {**boot(), **modules()}, pressed)
-    with unpacked([package]) as kernel:
-        assert kernel is not None
-        assert (kernel.version, kernel.image) == (VERSION, b"kernel")
-        assert kernel.boot == {f"config-{VERSION}": b"CONFIG_PCI=y\n"}
-        assert kernel.packages == ("linux-image.deb",)
-        assert kernel.modules["kernel/drivers/block/virtio_blk.ko"] == real("block/virtio_blk")
-        assert "modules.dep.bin" in kernel.modules
-        tree = {f"/lib/modules/{VERSION}/{name}": data for name, data in kernel.modules.items()}
+    kernel = unpacked([package])
+    assert kernel is not None
+    assert (kernel.version, kernel.image) == (VERSION, b"kernel")
+    assert kernel.boot == {f"config-{VERSION}": b"CONFIG_PCI=y\n"}
+    assert kernel.packages == ("linux-image.deb",)
+    assert kernel.modules["kernel/drivers/block/virtio_blk.ko"] == real("block/virtio_blk")
+    assert "modules.dep.bin" in kernel.modules
+    tree = {f"/lib/modules/{VERSION}/{name}": data for name, data in kernel.modules.items()}
     needs = read_modules(DictFiles(tree), VERSION).closure(("virtio_blk", "virtio_pci"))
     assert needs[-1] == "virtio_pci"
     assert {"virtio", "virtio_ring", "virtio_blk"} < set(needs)
@@ -98,15 +98,14 @@ def test_packages_of_red_hat_have_image_and_modules_apart(tmp_path: Path) -> Non
         rpm(tmp_path / "kernel-core.rpm", core),
         rpm(tmp_path / "kernel-modules.rpm", modules("usr/lib/modules")),
     ]
-    with unpacked(packages) as kernel:
-        assert kernel is not None
-        assert (kernel.version, kernel.image) == (VERSION, b"kernel")
-        assert "kernel/drivers/virtio/virtio_pci.ko" in kernel.modules
+    kernel = unpacked(packages)
+    assert kernel is not None
+    assert (kernel.version, kernel.image) == (VERSION, b"kernel")
+    assert "kernel/drivers/virtio/virtio_pci.ko" in kernel.modules
 
 
 def test_without_a_package_there_is_no_kernel() -> None:
-    with unpacked([]) as kernel:
-        assert kernel is None
+    assert unpacked([]) is None
 
 
 @pytest.mark.parametrize(
@@ -129,8 +128,8 @@ def test_what_is_no_kernel_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], said: str
 ) -> None:
     package = make(tmp_path / "some.deb")
-    with pytest.raises(ConfigError, match=said) as caught, unpacked([package]):
-        pass
+    with pytest.raises(ConfigError, match=said) as caught:
+        unpacked([package])
     assert caught.value.finding.code == "E-KERNEL-PACKAGE"
 
 
