@@ -8,12 +8,14 @@ import re
 from enum import StrEnum, auto
 from pathlib import PurePosixPath
 
-from v2v.devices import drive_index
+from v2v.devices import drive_index, drive_letters
 from v2v.model import Boot, BootMethod, Bus
 
 VDEV = re.compile(r"(?:xvd|hd|sd)[a-z]{1,3}[0-9]*|d[0-9]+(?:p[0-9]+)?|0x[0-9a-f]+|[0-9]+")
 """Virtual device names, xen-vbd-interface(7)."""
 
+_OF_16 = {202: "xvd", 8: "sd"}  # majors of Linux, with room for 15 partitions of a disk
+_OF_64 = {3: 0, 22: 2}  # those of IDE: two disks each, the first of them
 _OUI = "00:16:3e"  # Xen's own; generated addresses stay below 00:16:3e:80:00:00
 _PVGRUB = re.compile(r"pv-?grub|grub-(?:x86_64|i386|arm64)-xen|pvh-grub")
 
@@ -24,6 +26,30 @@ class GuestType(StrEnum):
     pv = auto()
     pvh = auto()
     hvm = auto()
+
+
+def named(vdev: str) -> str:
+    """Return a virtual device by the name that the guest has for it: 51714 and d0p2 are xvda2.
+
+    What is no number of xen-vbd-interface(7) stays as it is.
+    """
+    if short := re.fullmatch(r"d([0-9]{1,5})(?:p([0-9]{1,3}))?", vdev):
+        return _named("xvd", int(short[1]), int(short[2] or 0))
+    if not re.fullmatch(r"0x[0-9a-f]{1,8}|[0-9]{1,10}", vdev):
+        return vdev
+    number = int(vdev, 0) if vdev.startswith("0x") else int(vdev)
+    major, minor = number >> 8, number & 0xFF
+    if number >> 28 == 1:
+        return _named("xvd", number >> 8 & 0xFFFFF, minor)
+    if major in _OF_16:
+        return _named(_OF_16[major], minor >> 4, minor & 15)
+    if major in _OF_64:
+        return _named("hd", _OF_64[major] + (minor >> 6), minor & 63)
+    return vdev
+
+
+def _named(kind: str, disk: int, partition: int) -> str:
+    return f"{kind}{drive_letters(disk)}{partition or ''}"
 
 
 def disk_bus(guest: GuestType, vdev: str, *, ahci: bool = False) -> Bus:

@@ -13,7 +13,7 @@ from typing import Never
 
 from v2v.errors import SourceError
 from v2v.model import DiskFormat
-from v2v.sources.xen import VDEV
+from v2v.sources.xen import VDEV, named
 
 _FORMATS: dict[str, DiskFormat | None] = {
     "": DiskFormat.raw,
@@ -161,7 +161,7 @@ def _disk(spec: _Spec) -> XlDisk:
     return XlDisk(
         target=target,
         format=_FORMATS[kind],
-        vdev=vdev,
+        vdev=named(vdev),
         cdrom=cdrom,
         read_only=_READ_ONLY[access],
         backend=values.get("backend") or None,

@@ -93,7 +93,26 @@ def test_relative_images_lie_beside_the_configuration() -> None:
 def test_pv_guests_have_all_disks_from_xen() -> None:
     found = machine("disk = ['/a,,sda', '/b,,hda', '/c,,xvda1', '/d,,d0p2']")
     assert {drive.controller for drive in found.disks} == {Bus.xen}
-    assert [drive.device for drive in found.disks] == ["sda", "hda", "xvda1", "d0p2"]
+    assert [drive.device for drive in found.disks] == ["sda", "hda", "xvda1", "xvda2"]
+
+
+@pytest.mark.parametrize(
+    ("vdev", "device"),
+    [
+        ("51712", "xvda"),
+        ("0xca12", "xvdb2"),
+        ("d7", "xvdh"),
+        ("d0p3", "xvda3"),
+        ("268439552", "xvdq"),
+        ("0x801", "sda1"),
+        ("769", "hda1"),
+        ("0x1640", "hdd"),
+        ("7", "7"),
+    ],
+)
+def test_devices_by_number_are_those_of_the_guest(vdev: str, device: str) -> None:
+    """xen-vbd-interface(7)."""
+    assert machine(f"disk = ['/a,,{vdev}']").disks[0].device == device
 
 
 def test_hvm_guests_have_emulated_controllers() -> None:
