@@ -45,6 +45,12 @@ class LibvirtHost:
 
     def __init__(self, uri: str | None, password: Callable[[], str]) -> None:
         """Connect. ``password`` is asked if the server wants one. Raises TargetError."""
+        if urlsplit(uri or "").password is not None:
+            raise TargetError(
+                "E-ADDRESS",
+                "-oc: the address holds a password, which everybody on this host could read",
+                hint="leave it out, and put it into a file that only you can read: -op FILE",
+            )
         libvirt.registerErrorHandler(_say_nothing, None)
         kinds = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE]
 

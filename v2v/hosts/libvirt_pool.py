@@ -130,6 +130,25 @@ def _volume(found: libvirt.virStorageVol) -> Volume:
     return Volume(found.name(), Path(found.path()), int(found.info()[1]), found)
 
 
+def disk_paths(domain: str, pool: StoragePool, *, media: bool = True) -> set[Path]:
+    """Return files and devices that a domain's XML names for disks, and what is under them.
+
+    Some are named as volumes of the pool. Without ``media``, what is in drives is left out.
+    """
+    volumes = {volume.name: volume.path for volume in pool.volumes()}
+    found: set[Path] = set()
+    for disk in etree.fromstring(domain.encode()).iterfind("devices/disk"):
+        if not media and disk.get("device", "disk") not in ("disk", "lun"):
+            continue
+        for source in disk.iter("source"):
+            name = source.get("file") or source.get("dev")
+            if name:
+                found.add(Path(name))
+            elif source.get("pool") == pool.name and source.get("volume") in volumes:
+                found.add(volumes[source.get("volume", "")])
+    return found
+
+
 def _known(found: libvirt.virStorageVol) -> Volume | None:
     """Return a volume of a list, None if it is gone: libvirt knows of files by its last look."""
     try:

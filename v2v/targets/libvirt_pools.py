@@ -10,12 +10,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lxml import etree
-
 from v2v.devices import drive_letters
 from v2v.errors import TargetError
 from v2v.hosts.libvirt_host import LibvirtHost, definition
-from v2v.hosts.libvirt_pool import PoolKind, StoragePool, Volume, define_folder, require_open
+from v2v.hosts.libvirt_pool import (
+    PoolKind,
+    StoragePool,
+    Volume,
+    define_folder,
+    disk_paths,
+    require_open,
+)
 from v2v.model import Allocation, DiskFormat, TargetDisk
 from v2v.options import Options
 from v2v.targets.naming import disk_path
@@ -24,6 +29,7 @@ from v2v.units import iec
 _DEFAULT = "default"
 _SYSTEM_IMAGES = Path("/var/lib/libvirt/images")
 _SESSION_IMAGES = Path("~/.local/share/libvirt/images")
+_HEAD = 1 << 20  # bytes
 _UNFIT = re.compile(r"[^A-Za-z0-9+_.-]")  # in a volume of LVM or ZFS: lvm(8), zfs(8)
 _PARTITION = re.compile(r"p?(\d+)\Z")
 
@@ -115,7 +121,11 @@ class Placing:
 
     def _chosen(self, sizes: Sequence[int]) -> tuple[Volume, ...]:
         """Return existing volumes for disks: those named, else the ones of just their size."""
-        used = _used_paths(self._host)
+        pool = self.pool
+        assert pool is not None  # one that is to be made is a folder
+        used: set[Path] = set()
+        for domain in self._host.domains():
+            used |= disk_paths(definition(domain), pool)
         free = [volume for volume in self._volumes() if volume.path not in used]
         named = self._options.output_options.volumes
         if named:
@@ -131,7 +141,20 @@ class Placing:
                     hint=f"name one for each disk, -oo volume=NAME: {_listed(free)}",
                 )
             found += fitting
+        for volume in found:
+            self._require_blank(volume)
         return tuple(found)
+
+    def _require_blank(self, volume: Volume) -> None:
+        """Raise TargetError for a volume that nobody has named, and that could hold data."""
+        if self._host.is_local and _is_blank(volume.path):
+            return
+        raise TargetError(
+            "E-VOLUME",
+            f"pool {self.pool_name}: volume {volume.name} has the size of a disk, but"
+            f" {'it holds data' if self._host.is_local else 'could hold data'}",
+            hint=f"if it is the one that is meant, -oo volume={volume.name}",
+        )
 
     def _named(
         self, names: Sequence[str], free: Sequence[Volume], sizes: Sequence[int]
@@ -262,17 +285,17 @@ def open_pool(host: LibvirtHost, placing: Placing, undo: ExitStack) -> StoragePo
     return pool
 
 
-def _used_paths(host: LibvirtHost) -> frozenset[Path]:
-    """Return the files and devices that domains have as disks."""
-    names: list[str] = []
-    for domain in host.domains():
-        for source in etree.fromstring(definition(domain).encode()).iterfind("devices/disk/source"):
-            names += [source.get("file", ""), source.get("dev", "")]
-    return frozenset(Path(name) for name in names if name)
-
-
 def _listed(volumes: Sequence[Volume]) -> str:
     return ", ".join(f"{each.name} ({iec(each.capacity)})" for each in volumes) or "there is none"
+
+
+def _is_blank(path: Path) -> bool:
+    """Tell whether a device begins with nothing but zeros, so without a table or a file system."""
+    try:
+        with path.open("rb") as file:
+            return not any(file.read(_HEAD))
+    except OSError as error:
+        raise TargetError("E-VOLUME", f"{path}: {error.strerror}") from error
 
 
 def _number(name: str) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 from lxml import etree
 
 from v2v.errors import Finding, TargetError
 from v2v.hosts.libvirt_host import Domain, LibvirtHost, asking, definition, is_bound, undefine
-from v2v.hosts.libvirt_pool import StoragePool, Volume
+from v2v.hosts.libvirt_pool import StoragePool, Volume, disk_paths
 
 
 class Standing:
@@ -48,16 +47,17 @@ class Standing:
 
     def volumes(self, pool: StoragePool) -> tuple[Volume, ...]:
         """Return its disks that are volumes of a pool and no other domain's."""
-        own = _disk_paths(self._root)
+        own = disk_paths(self._xml, pool, media=False)
         for other in self._host.domains():
             if other.name() != self.name:
-                own -= _disk_paths(etree.fromstring(definition(other).encode()))
+                own -= disk_paths(definition(other), pool)
         return tuple(volume for volume in pool.volumes() if volume.path in own)
 
     def findings(self, pool: StoragePool | None) -> Iterator[Finding]:
         """Say what will go, and what will stay of it."""
         going = () if pool is None else self.volumes(pool)
-        staying = _disk_paths(self._root) - {volume.path for volume in going}
+        disks = set() if pool is None else disk_paths(self._xml, pool, media=False)
+        staying = disks - {volume.path for volume in going}
         names = ", ".join(volume.name for volume in going) or "no volume"
         kept = f"; {', '.join(map(str, sorted(staying)))} stay" if staying else ""
         yield Finding(
@@ -83,14 +83,3 @@ def standing(host: LibvirtHost, name: str) -> Standing | None:
     """Return the domain of a name, None if there is none."""
     found = host.domain(name)
     return None if found is None else Standing(host, found)
-
-
-def _disk_paths(root: etree._Element) -> set[Path]:
-    """Return the files and devices of a domain's disks; media of drives are not its own."""
-    names = [
-        source.get("file") or source.get("dev")
-        for disk in root.iterfind("devices/disk")
-        if disk.get("device", "disk") in ("disk", "lun")
-        for source in disk.iterfind("source")
-    ]
-    return {Path(name) for name in names if name}

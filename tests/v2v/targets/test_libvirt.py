@@ -107,3 +107,11 @@ def test_a_libvirt_that_does_not_answer_is_an_error() -> None:
     opened = open_target(Options(output="libvirt", output_connection="test:///absent.xml"))
     with pytest.raises(TargetError, match=r"test:///absent\.xml: cannot be connected to"):
         opened.disks("web", SIZES)
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+    address = "qemu+tcp://root:secret@127.0.0.1/system"
+    opened = open_target(Options(output="libvirt", output_connection=address))
+    with pytest.raises(TargetError, match="the address holds a password") as caught:
+        opened.disks("web", SIZES)
+    assert "secret" not in str(caught.value.finding)

@@ -12,6 +12,7 @@ from tests.v2v.targets.libvirt_world import (
     GIB,
     SIZES,
     World,
+    domain,
     names,
     target,
     write,
@@ -65,10 +66,28 @@ def test_volumes_that_were_made_are_removed_again(world: World, kind: str) -> No
 def test_luns_are_found_by_their_size(world: World, tmp_path: Path, kind: str) -> None:
     world.pool(tmp_path, kind)
     for name, size in (("unit:0:0:1", GIB), ("unit:0:0:2", 2 * GIB), ("unit:0:0:3", 3 * GIB)):
-        world.volume(name, size)
+        world.volume(name, size).write_bytes(bytes(4096))
     found = target().disks("web", (3 * GIB, GIB))
     assert [disk.path.name for disk in found] == ["unit:0:0:3", "unit:0:0:1"]
     assert all(disk.block and disk.format is DiskFormat.raw for disk in found)
+
+
+def test_a_lun_with_data_is_taken_only_if_the_user_names_it(world: World, tmp_path: Path) -> None:
+    world.pool(tmp_path, "iscsi")
+    world.volume("a", GIB).write_bytes(bytes(4096) + b"LABELONE")
+    with pytest.raises(TargetError, match="volume a has the size of a disk, but it holds data"):
+        target().disks("web", (GIB,))
+    (found,) = target(output_options=OutputOptions(volumes=("a",))).disks("web", (GIB,))
+    assert found.path == tmp_path / "a"
+
+
+def test_a_volume_of_a_domain_is_known_by_its_name_too(world: World, tmp_path: Path) -> None:
+    world.pool(tmp_path, "logical")
+    world.volume("a", GIB)
+    disk = "<disk type='volume'><source pool='default' volume='a'/><target dev='vda'/></disk>"
+    world.connection.defineXMLFlags(domain("other", disk).xml)
+    with pytest.raises(TargetError, match="a: no unused volume of this name"):
+        target(output_options=OutputOptions(volumes=("a",))).disks("web", (GIB,))
 
 
 def test_luns_that_could_be_meant_are_named_by_the_user(world: World, tmp_path: Path) -> None:
@@ -108,11 +127,12 @@ def test_a_volume_that_is_there_is_written_and_never_removed(world: World, tmp_p
     world.pool(tmp_path, "iscsi")
     for name, size in (("a", SIZES[0]), ("b", SIZES[1])):
         world.volume(name, size).write_bytes(b"old")
-    write(target())
+    chosen = {"output_options": OutputOptions(volumes=("a", "b"))}
+    write(target(**chosen))
     assert (tmp_path / "a").read_bytes() == b"x" * SIZES[0]
     assert world.volumes() == ["a", "b"]
     with pytest.raises(ZeroDivisionError):
-        write(target(), "other", before=lambda: 1 // 0)
+        write(target(**chosen), "other", before=lambda: 1 // 0)
     assert world.volumes() == ["a", "b"]
 
 
