@@ -102,11 +102,13 @@ def libvirt_host(folder: Path) -> Iterator[LibvirtHost]:
     host = LibvirtHost(folder, init.pid)
     try:
         _wait(init, host)
-        yield host
-        for line in host.virsh("list", "--name").split():
-            host.virsh("destroy", line)
-        for line in host.virsh("net-list", "--name").split():
-            host.virsh("net-destroy", line)
+        try:
+            yield host
+        finally:
+            for name in host.virsh("list", "--name").split():
+                host.virsh("destroy", name)
+            for name in host.virsh("net-list", "--name").split():
+                host.virsh("net-destroy", name)
     finally:
         pids = [init.pid]
         if (folder / "virtlogd.pid").exists():
