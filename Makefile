@@ -13,7 +13,7 @@ BIN := .venv/bin
 # For the program itself, for the guests that fixtures/ builds, and for the tests.
 PACKAGES := python3-venv python3-asn1crypto python3-cryptography python3-guestfs python3-hivex python3-jinja2 python3-libnbd python3-libvirt python3-lxml python3-lz4 python3-pycdlib \
 	python3-tqdm python3-yaml python3-zstandard libguestfs-tools libguestfs-xfs linux-image-cloud-amd64 ovmf \
-	nbdkit nbdkit-plugin-python openssh-client openssh-server openssl python3-xxhash qemu-system-x86 qemu-utils seabios osinfo-db \
+	nbdkit nbdkit-plugin-python openssh-client openssh-server openssl python3-xxhash python3-libvhdi qemu-system-x86 qemu-utils seabios osinfo-db \
 	mmdebstrap debian-archive-keyring zstd dosfstools e2fsprogs btrfs-progs ntfs-3g fdisk genisoimage \
 	busybox-static kmod libarchive-tools codespell shellcheck libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system \
 	dnsmasq-base iptables iproute2 libxml2-utils lzop python3-selinux \

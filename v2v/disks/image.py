@@ -219,7 +219,7 @@ class _Inspection:
         path = image.parent / reference.name
         if reference.by_id:
             path = parent_beside(self._place, image, reference.name)
-        elif reference.role is Role.backing and reference.format in _MOVED:
+        elif reference.moved or (reference.role is Role.backing and reference.format in _MOVED):
             # Absolute names of the old host are left in snapshots that were moved.
             path = (
                 path

@@ -47,6 +47,7 @@ class Reference:
     format: DiskFormat | None  # None: the header does not say
     bytes: int = 0  # at least so long must it be
     cid: str | None = None  # the content id that the parent must have
+    moved: bool = False  # ``name`` may be that of the old host
     by_id: bool = False  # ``name`` is no name, but the parent's identifier
 
 

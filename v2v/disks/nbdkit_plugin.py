@@ -26,7 +26,7 @@ _held = ExitStack()
 
 
 def config(key: str, value: str) -> None:
-    """Take file= (a chain= from its top), host=, login=, url=, size=, path=."""
+    """Take file= (a chain= from its top, the last of base=), host=, login=, url=, size=, path=."""
     if key == "file":
         _files.append(Path(value))
     else:
@@ -46,7 +46,7 @@ def get_ready() -> None:
     from v2v.disks.chain import ChainBlocks
     from v2v.disks.datastore import DatastorePlace
     from v2v.disks.imagefile import LOCAL, Place
-    from v2v.disks.layers import LAYERS
+    from v2v.disks.layers import layers
     from v2v.disks.parallels import PartsLayer, read_bundle
     from v2v.disks.remote import remote_place
     from v2v.disks.vmdk_chain import VmdkBlocks
@@ -71,7 +71,7 @@ def get_ready() -> None:
         _opened.append(VmdkBlocks(_files, place, _held))
     elif chain is not None:
         files = [_held.enter_context(place.open(file, devices=True)) for file in _files]
-        _opened.append(ChainBlocks([LAYERS[chain](file) for file in files]))
+        _opened.append(ChainBlocks(layers(files, chain, _told.get("base", chain))))
     else:
         _opened.append(RemoteBlocks(_held.enter_context(place.open(_files[0], devices=True))))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
-from v2v.disks.layers import LAYERS
+from v2v.disks.layers import LAYERS, told
 from v2v.disks.packed_image import in_package
 from v2v.disks.parallels import DESCRIPTOR, in_bundle
 from v2v.disks.remote import on_host
@@ -68,11 +68,12 @@ def _whole(image: Image) -> Iterator[Image]:
     Raises SourceError where several formats are among them.
     """
     chain = tuple(image.chain())
-    other = next((link for link in chain if link.format is not image.format), None)
-    if other is not None:
+    formats = told(image)
+    if not formats:
+        other = next(link for link in chain if link.format is not image.format)
         fact = f"its backing file {other.path.name} is a {other.format}, which cannot be under"
         raise _unreadable(image.path, f"{fact} a {image.format}")
-    words = (f"chain={image.format}", *(f"file={link.path}" for link in chain))
+    words = (*formats, *(f"file={link.path}" for link in chain))
     used = sum(link.allocated_bytes for link in chain)
     with served(image.path, words, image.virtual_bytes, used, _unreadable) as whole:
         yield replace(whole, wwid=image.wwid)

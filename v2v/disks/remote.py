@@ -11,7 +11,7 @@ from pathlib import Path
 
 from v2v.disks.image import Image, inspect_image
 from v2v.disks.imagefile import SECTOR, ImageFile
-from v2v.disks.layers import LAYERS
+from v2v.disks.layers import LAYERS, told
 from v2v.disks.serving import served
 from v2v.errors import SourceError
 from v2v.hosts.remote_file import remote_file
@@ -78,9 +78,9 @@ def on_host(disk: Disk, host: Remote, folder: Path, *, trust: bool) -> Iterator[
     chain = tuple(image.chain())
     words = (*(f"file={link.path}" for link in chain), f"host={json.dumps(asdict(host))}")
     used = sum(allocated for _, allocated in sizes)
-    formats = {link.format for link in chain}
-    if len(formats) == 1 and formats <= {DiskFormat.vmdk, *LAYERS}:
-        words = (f"chain={image.format}", *words)
+    formats = told(image)
+    if formats and image.format in (DiskFormat.vmdk, *LAYERS):
+        words = (*formats, *words)
         with served(where, words, image.virtual_bytes, used, _unreachable) as whole:
             yield replace(whole, wwid=image.wwid)
         return

@@ -16,6 +16,7 @@ UNUSED = 0xFFFFFFFF  # a block that the file does not have
 _LOCATORS_AT = 576  # in the header of a dynamic disk
 # Kinds of a parent's name: relative and absolute of Windows, a URL of Mac OS X (and XenServer).
 _LOCATORS = {b"W2ru": "utf-16-le", b"MacX": "utf-8", b"W2ku": "utf-16-le"}
+_NO_ID = "0" * 32
 _MAX_LOCATOR = 64 << 10  # bytes
 
 
@@ -95,6 +96,8 @@ def read_vhd(file: ImageFile) -> Header:
         return Header(layout.virtual_bytes, cid=layout.id)
     name = _parent_name(file, layout.header_at)
     parent = Reference(Role.backing, name, DiskFormat.vpc, cid=layout.parent)
+    if layout.parent == _NO_ID:  # XenServer's sign of a raw parent (blktap, vhd_parent_raw)
+        parent = Reference(Role.backing, name, DiskFormat.raw, moved=True)
     return Header(layout.virtual_bytes, (parent,), cid=layout.id)
 
 

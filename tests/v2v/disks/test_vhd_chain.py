@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import pyvhdi
 
 from fixtures.vhd import difference
 from tests.v2v.disks.making import digest, made, raw, shown
@@ -33,6 +34,31 @@ def snapshot(folder: Path, name: str, parent: Path, before: bytes, after: bytes)
     old.unlink()
     new.unlink()
     return folder / name
+
+
+@pytest.mark.parametrize("size", [SIZE, SIZE - 3 * MIB, SIZE + MIB], ids=["same", "less", "more"])
+def test_the_parent_of_a_snapshot_may_be_raw(tmp_path: Path, size: int) -> None:
+    """XenServer's VHDs on an SR that had raw disks before."""
+    data = BASE.ljust(size, b"x")[:size]
+    base = raw(tmp_path / "base.img", data)
+    before = data.ljust(SIZE, b"\0")[:SIZE]
+    after = patched(before, (512, b"one"), (SIZE - 512, b"end"))
+    old, new = raw(tmp_path / "before.raw", before), raw(tmp_path / "after.raw", after)
+    difference(tmp_path / "top.vhd", base, old, new, over_raw=True)
+    assert read(tmp_path / "top.vhd") == after
+
+
+def test_an_independent_reader_sees_the_same_in_our_snapshots(tmp_path: Path) -> None:
+    """libvhdi, by Joachim Metz, has been written after other programs' files."""
+    base = made(tmp_path / "base.vhd", "vpc", "force_size=on", data=BASE)
+    after = patched(BASE, (512, b"one"), (3 * MIB, b"in the hole"), (SIZE - 512, b"end"))
+    top = snapshot(tmp_path, "top.vhd", base, BASE, after)
+    parent, child = pyvhdi.file(), pyvhdi.file()
+    parent.open(str(base))
+    child.open(str(top))
+    child.set_parent(parent)
+    assert child.get_media_size() == SIZE
+    assert child.read_buffer_at_offset(SIZE, 0) == after == read(top)
 
 
 def read(path: Path, format: DiskFormat | None = DiskFormat.vpc) -> bytes:
