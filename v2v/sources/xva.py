@@ -42,6 +42,7 @@ Record: TypeAlias = "Mapping[str, Rpc]"
 
 FIRST = b"ova.xml\0"
 _MAX_DEPTH = 32
+_VERSION_1 = "appliance"  # the root element of ova.xml before XenServer 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,14 @@ def read(paths: Sequence[Path], system: str | None = None) -> Machine:
 def parse(data: bytes, path: Path, system: str | None = None) -> Machine:
     """Return the guest that an ova.xml describes; its disks are in ``path``. Raises SourceError."""
     where = f"{path}: ova.xml"
-    objects = _objects(_value(parse_xml(data, where), 0, where), where)
+    root = parse_xml(data, where)
+    if root.tag == _VERSION_1:
+        raise SourceError(
+            "E-XVA-VERSION",
+            f"{where}: is an export of version 1, with compressed pieces of 1 GB of each disk",
+            hint="import it into XenServer or XCP-ng, and export it again: xe vm-export",
+        )
+    objects = _objects(_value(root, 0, where), where)
     reference, machine = _machine(objects, system)
     return _guest(objects, reference, machine, path)
 

@@ -137,3 +137,10 @@ def test_entities_are_refused() -> None:
     with pytest.raises(SourceError) as caught:
         xva.parse(text, WHERE)
     assert caught.value.finding.code == "E-XML-ENTITIES"
+
+
+def test_an_export_of_version_1_is_named_as_such() -> None:
+    text = b'<appliance version="0.1"><vm name="vm"><label>web</label></vm></appliance>'
+    with pytest.raises(SourceError, match="an export of version 1") as caught:
+        xva.parse(text, Path("old.xva"))
+    assert caught.value.finding.code == "E-XVA-VERSION"
