@@ -27,7 +27,7 @@ _INIT, _VERSION, _OPEN, _CLOSE, _READ = 1, 2, 3, 4, 5
 _OPENDIR, _READDIR, _REALPATH, _STAT = 11, 12, 16, 17
 _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
 _EOF, _ABSENT, _DENIED = 1, 2, 3  # of SSH_FX_*
-_PIECE = 1 << 15  # that every server must be able to send at once
+_PIECE = 1 << 16  # more than some servers send at once; each must send half of it
 _MOST = 1 << 18  # bytes of a packet
 _MOST_NAMES = 1 << 20  # of a folder
 _FOR_READING = 1
@@ -53,7 +53,7 @@ class _Reader:
     """The fields of a packet, in their order."""
 
     def __init__(self, data: bytes, broken: Callable[[str], SourceError]) -> None:
-        self._data = data
+        self._data = memoryview(data)
         self._broken = broken
         self._at = 0
 
@@ -61,9 +61,13 @@ class _Reader:
         return int.from_bytes(self._take(bytes_long), "big")
 
     def text(self) -> bytes:
+        return bytes(self.data())
+
+    def data(self) -> memoryview:
+        """Return what text() does, without a copy of it."""
         return self._take(self.number())
 
-    def _take(self, length: int) -> bytes:
+    def _take(self, length: int) -> memoryview:
         value = self._data[self._at : self._at + length]
         if len(value) < length:
             raise self._broken("its answer is too short")
@@ -153,19 +157,20 @@ class Sftp:
         """Return bytes of an open file, fewer at its end."""
         end = offset + length
         wanted = {at: min(_PIECE, end - at) for at in range(offset, end, _PIECE)}
-        found: dict[int, bytes] = {}
+        found: dict[int, memoryview] = {}
         with self._lock:
             while wanted:
                 wanted = self._read_once(path, handle, wanted, found)
-        whole = bytearray()
+        whole = []
         for at in sorted(found):
-            if at != offset + len(whole):
+            if at != offset:
                 break  # the file ends before
-            whole += found[at]
-        return bytes(whole)
+            whole.append(found[at])
+            offset += len(found[at])
+        return b"".join(whole)
 
     def _read_once(
-        self, path: str, handle: bytes, wanted: dict[int, int], found: dict[int, bytes]
+        self, path: str, handle: bytes, wanted: dict[int, int], found: dict[int, memoryview]
     ) -> dict[int, int]:
         """Ask for pieces and take them in, in any order; return what a short answer left out."""
         asked = {}
@@ -186,7 +191,7 @@ class Sftp:
             at, count = asked.pop(answer.number(), (-1, 0))
             if at < 0:
                 raise self._broken("it answers what nobody asked")
-            data = answer.text() if kind == _DATA else b""
+            data = answer.data() if kind == _DATA else memoryview(b"")
             if kind != _DATA and self._code(kind, answer) != _EOF:
                 failed = failed or _unreadable(self.remote, path, answer)
             if len(data) > count:

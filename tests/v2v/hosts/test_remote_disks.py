@@ -265,8 +265,8 @@ def test_a_folder_without_end_is_told(tmp_path: Path) -> None:
 
 def test_a_session_goes_on_after_a_part_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Every answer to what was asked is read, those behind the bad one too."""
-    length = 3 << 15
-    data = bytes(1 << 15)
+    length = 3 << 16
+    data = bytes(1 << 16)
     said = HELLO + packet(102, 1, b"handle")
     said += packet(103, 2, data) + packet(101, 3, 4, b"I/O error", b"") + packet(103, 4, data)
     said += packet(105, 5, 1, 0, 77)
