@@ -43,7 +43,7 @@ class Image:
     remote: bool = False  # its backing or data file is on no disk of this host; the user trusts it
     cid: str | None = None  # a VMDK's content id, a VHD's unique id
     wwid: str | None = None  # what the disk tells its guest of itself
-    recoded: bool = False  # QEMU would look for its extents under other names
+    by_us: bool = False  # our own reader puts it together: QEMU cannot, or takes its time
     ours: bool = False  # made for this conversion: it is changed and becomes the result
     parts: tuple[tuple[int, Image], ...] = ()  # extents that are images: their number, and it
     window: tuple[int, int] | None = None  # where in its file it lies, and how long: whole sectors
@@ -174,7 +174,7 @@ class _Inspection:
             file.allocated,
             cid=header.cid,
             wwid=header.wwid,
-            recoded=header.recoded,
+            by_us=header.by_us,
         )
         for reference in header.references:
             image = self._with(image, reference)

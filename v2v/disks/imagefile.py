@@ -59,7 +59,7 @@ class Header:
     references: tuple[Reference, ...] = ()
     cid: str | None = None  # a VMDK's content id, a VHD's unique id
     wwid: str | None = None  # what a SCSI disk tells of itself, as scsi_id(8) prints it
-    recoded: bool = False  # its names are not the bytes in it, by which QEMU would look
+    by_us: bool = False  # our own reader is to put it together, not QEMU
 
 
 @dataclass(frozen=True, slots=True)

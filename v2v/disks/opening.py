@@ -10,6 +10,7 @@ from pathlib import Path
 
 from v2v.disks.datastore import in_datastore
 from v2v.disks.image import Image, inspect_image
+from v2v.disks.imagefile import LOCAL
 from v2v.disks.layers import LAYERS, told
 from v2v.disks.packed_image import in_package
 from v2v.disks.parallels import DESCRIPTOR, in_bundle
@@ -48,12 +49,12 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
             yield image
         return
     path = folder / disk.path
-    if path.name == DESCRIPTOR or (path / DESCRIPTOR).is_file():
+    if path.name == DESCRIPTOR or LOCAL.exists(path / DESCRIPTOR):
         with in_bundle(path.parent if path.name == DESCRIPTOR else path, _unreadable) as image:
             yield image
         return
     image = inspect_image(disk, folder, trust=trust)
-    chained = (link.recoded or (link.format in LAYERS and link.backing) for link in image.chain())
+    chained = (link.by_us or (link.format in LAYERS and link.backing) for link in image.chain())
     if not any(chained):
         yield image
         return
@@ -63,7 +64,9 @@ def open_image(disk: Disk, folder: Path, *, trust: bool) -> Iterator[Image]:
 
 @contextmanager
 def _whole(image: Image) -> Iterator[Image]:
-    """Serve as one disk what QEMU cannot put together: VHDs, VHDXs, VDIs; VMDKs in old encodings.
+    """Serve as one disk what QEMU cannot put together, or only slowly.
+
+    These are VHDs, VHDXs, VDIs with parents, VMDKs in old encodings or of vmfsSparse.
 
     Raises SourceError where several formats are among them.
     """

@@ -125,9 +125,9 @@ def test_names_are_in_the_encoding_that_the_descriptor_names(
     name = "\u4e2d\u6587"
     raw(tmp_path / f"{name}-flat.vmdk", content())
     base = descriptor(tmp_path / f"{name}.vmdk", f'RW {SECTORS} FLAT "{name}-flat.vmdk" 0')
-    write_cowd(tmp_path / f"{name}-1.vmdk", delta(content(), 7), content())
+    write_sesparse(tmp_path / f"{name}-1.vmdk", delta(content(), 7), content())
     pairs = f'CID=1\nparentCID=12345678\nparentFileNameHint="{name}.vmdk"'
-    line = f'RW {SECTORS} VMFSSPARSE "{name}-1.vmdk"'
+    line = f'RW {SECTORS} SESPARSE "{name}-1.vmdk"'
     top = descriptor(tmp_path / "top.vmdk", line, pairs=pairs)
     for path in (base, top):
         text = path.read_text().replace("version=1", f'version=1\nencoding="{encoding}"')
@@ -135,6 +135,21 @@ def test_names_are_in_the_encoding_that_the_descriptor_names(
     with open_image(Disk(str(top), None), tmp_path, trust=False) as image:
         assert image.path.is_socket() is (encoding != "UTF-8")
         assert shown(image, tmp_path) == delta(content(), 7)
+
+
+def test_snapshots_in_single_sectors_are_put_together_by_us(tmp_path: Path) -> None:
+    """QEMU reads them right, but looks at each sector by itself."""
+    raw(tmp_path / "a-flat.vmdk", content())
+    base = descriptor(tmp_path / "a.vmdk", f'RW {SECTORS} VMFS "a-flat.vmdk"')
+    write_cowd(tmp_path / "b-delta.vmdk", delta(content(), 9), content())
+    pairs = 'CID=1\nparentCID=12345678\nparentFileNameHint="a.vmdk"'
+    line = f'RW {SECTORS} VMFSSPARSE "b-delta.vmdk"'
+    top = descriptor(tmp_path / "b.vmdk", line, pairs=pairs)
+    with open_image(Disk(str(base), None), tmp_path, trust=False) as image:
+        assert not image.path.is_socket()
+    with open_image(Disk(str(top), None), tmp_path, trust=False) as image:
+        assert image.path.is_socket()
+        assert shown(image, tmp_path) == delta(content(), 9)
 
 
 FORMS: dict[str, tuple[str, Callable[[Path, bytes], Path]]] = {
