@@ -84,6 +84,7 @@ class HttpsFile:
         self._context = tls.context(login.host, self._port, trust) if login.tls else None
         self._idle: SimpleQueue[http.client.HTTPConnection] = SimpleQueue()
         self._cookie = ""
+        self._basic: dict[str, str] = {}
         self._tries = _FIRST_TRIES
         self._lock = threading.Lock()
         try:
@@ -118,11 +119,13 @@ class HttpsFile:
             pair = f"{self._login.user}:{self._login.password}".encode()
             basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
             with self._lock:
+                self._cookie = ""  # it has expired
                 status, length, data = self._tried(method, headers | basic, most)
+            self._basic = basic  # for a host that gives no cookie
         return status, length, data
 
     def _session(self) -> dict[str, str]:
-        return {"Cookie": self._cookie} if self._cookie else {}
+        return {"Cookie": self._cookie} if self._cookie else self._basic
 
     def _tried(self, method: str, headers: dict[str, str], most: int) -> tuple[int, int, bytes]:
         """Return an answer; the last one of a host that stays busy. Raises SourceError."""
@@ -152,7 +155,9 @@ class HttpsFile:
             length = int(answer.headers.get("Content-Length") or 0)
             # What is not a piece may be without end.
             piece = answer.status == HTTPStatus.PARTIAL_CONTENT or method == "HEAD"
-            data = answer.read(most) if piece else b""
+            # With a number, http.client would copy what it reads twice.
+            limit = None if 0 < length <= most else most
+            data = answer.read(limit) if piece else b""
             if piece and len(data) < min(most, length):
                 raise http.client.IncompleteRead(data, length - len(data))
         except (OSError, http.client.HTTPException, ValueError):

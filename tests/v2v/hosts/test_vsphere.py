@@ -138,6 +138,8 @@ def test_a_file_is_read_in_pieces_by_whoever_may(server: Vcenter) -> None:
     with closing(HttpsFile(login, url)) as file:
         assert file.pread(1000, len(DISK) - 100) == DISK[-100:]
         assert file.pread(512, 4096) == DISK[4096:4608]
+        server.fails("folder", "401", 1)  # the session has expired
+        assert file.pread(512, 8192) == DISK[8192:8704]
     with pytest.raises(SourceError, match="may not read"):
         HttpsFile(replace(login, password="wrong"), url)
     with pytest.raises(SourceError, match="no such file"):
