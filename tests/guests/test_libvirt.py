@@ -207,6 +207,23 @@ def test_networks_of_the_host_are_known(host: LibvirtHost, guest: Path) -> None:
         host.virsh("vol-delete", "web-sda.qcow2", "--pool", "default")
 
 
+def test_blocks_are_pulled_while_the_guest_runs(host: LibvirtHost, guest: Path) -> None:
+    host.write(guest, "--create-pool", *ON_DEFAULT)
+    source, image = "/var/lib/libvirt/source.raw", "/var/lib/libvirt/images/web-sda.qcow2"
+    host.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, source)
+    before = hashlib.sha256((host.folder / "lib/source.raw").read_bytes()).digest()
+    host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", source, "-F", "raw", image)
+    host.virsh("start", "web")
+    assert host.v2v("finish", "-q", "web") == ""
+    assert host.virsh("domstate", "web").strip() == "running"
+    assert hashlib.sha256((host.folder / "lib/source.raw").read_bytes()).digest() == before
+    assert "backing file" not in host.run("qemu-img", "info", "-U", image)
+    assert host.v2v("finish", "web") == ""  # there is nothing left to do
+    (host.folder / "lib/source.raw").unlink()
+    host.virsh("destroy", "web")
+    assert data(host, image, "qcow2") == EXPECTED
+
+
 def test_a_guest_runs_at_once_and_takes_its_data_along_later(host: LibvirtHost) -> None:
     """On overlays over the source, on libvirt's own network; then without the source."""
     folder = Path("/var/lib/libvirt/source")

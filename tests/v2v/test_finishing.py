@@ -159,6 +159,15 @@ def test_a_finish_in_qemu_can_be_interrupted_and_done_again(guest: Path) -> None
     assert stands_alone(image(guest))
 
 
+def test_images_that_something_else_has_open_are_left_alone(guest: Path) -> None:
+    with running(guest):
+        guest.with_suffix(".qmp").rename(guest.with_name("elsewhere"))
+        with pytest.raises(TargetError, match=r"web-sda\.qcow2: it is in use") as caught:
+            finish(str(guest))
+        assert is_lazy(image(guest))
+    assert caught.value.finding.code == "E-FINISH"
+
+
 def test_a_job_that_fails_is_an_error_and_the_guest_keeps_its_source(guest: Path) -> None:
     with running(guest, room=8 * MIB), pytest.raises(TargetError, match="File too large") as caught:
         finish(str(guest))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from v2v.disks.copy import Progress, converted
 from v2v.disks.image import Image
-from v2v.errors import Finding, SourceError
+from v2v.errors import Finding, SourceError, TargetError
 from v2v.model import DiskFormat
 
 # Not VHD: QEMU has two ideas of how long one is, and a name in a header chooses none.
@@ -68,7 +68,16 @@ def absorb(image: Path, on_progress: Progress) -> None:
     It is an overlay to the very end, so this can be interrupted and done again. Raises V2VError.
     """
     argv = ("qemu-img", "rebase", "-p", "-f", DiskFormat.qcow2, "-b", "", image.absolute())
-    converted(argv, image, image, on_progress)
+    try:
+        converted(argv, image, image, on_progress)
+    except TargetError as error:
+        if "another process" not in error.finding.message:
+            raise
+        raise TargetError(
+            "E-FINISH",
+            f"{image}: it is in use",
+            hint="if the guest runs in libvirt, name the domain: v2v finish NAME",
+        ) from error
     descriptor = os.open(image, os.O_RDONLY)
     try:
         os.fsync(descriptor)
