@@ -58,9 +58,12 @@ class Placing:
     @property
     def is_folder_here(self) -> bool:
         """Whether images can grow in the pool's folder itself."""
+        if self._kind is not PoolKind.files or not self._host.is_local:
+            return False
+        if self.pool is not None and self.pool.is_active and not self.folder.is_dir():
+            return False  # libvirt runs in a container, or in a namespace of its own
         near = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-        here = self._kind is PoolKind.files and self._host.is_local
-        return here and os.access(near, os.W_OK | os.X_OK)
+        return os.access(near, os.W_OK | os.X_OK)
 
     @property
     def is_written_here(self) -> bool:

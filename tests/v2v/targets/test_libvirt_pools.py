@@ -150,6 +150,15 @@ def test_pools_that_libvirt_cannot_write_are_refused(
         target().disks("web", (GIB,))
 
 
+def test_a_folder_that_only_libvirt_sees_gets_its_images_by_streams(
+    world: World, tmp_path: Path
+) -> None:
+    world.pool(tmp_path / "elsewhere")
+    opened = target()
+    with opened.writing("web", opened.disks("web", SIZES)) as writing:
+        assert not any(place.is_relative_to(tmp_path) for _, place in writing.images)
+
+
 def test_a_pool_that_is_not_there_is_an_error(world: World, images: Path) -> None:
     with pytest.raises(TargetError, match="pool other: libvirt has none") as caught:
         target(storage=Path("other")).disks("web", (GIB,))
