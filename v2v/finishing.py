@@ -7,6 +7,7 @@ monitor is told to stream them; else qemu-img does it. Each can be interrupted a
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def _in_folder(path: Path, audience: Progress) -> tuple[Path, ...]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_PATIENCE)
         try:
-            connection.connect(str(path.with_suffix(".qmp")))
+            _connect(connection, path.with_suffix(".qmp"))
         except (FileNotFoundError, ConnectionRefusedError):  # QEMU left it behind
             return _shut_off(images, audience)
         except OSError as error:
@@ -108,6 +109,15 @@ def _in_folder(path: Path, audience: Progress) -> tuple[Path, ...]:
                 f"{path.stem}: {error.finding.message}",
                 hint="run v2v finish again; the guest does not lose anything by it",
             ) from error
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect to a socket whose folder may have a longer name than unix(7) allows."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
 
 
 def _shut_off(images: list[Path], audience: Progress) -> tuple[Path, ...]:

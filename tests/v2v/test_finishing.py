@@ -127,7 +127,7 @@ def running(guest: Path, room: int = 1 << 40) -> Iterator[None]:
         "-machine",
         "none",
     ]
-    argv += ["-qmp", f"unix:{monitor},server=on,wait=off"]
+    argv += ["-qmp", f"unix:{monitor.name},server=on,wait=off"]  # as its path may be too long
     argv += disks
     child = subprocess.Popen(argv, cwd=guest.parent, restore_signals=False)  # SIGXFSZ: ignored
     try:
@@ -149,6 +149,17 @@ def test_a_guest_that_runs_gets_its_data_from_qemu(guest: Path) -> None:
         assert finish(str(guest)) == ()
     assert listener.stages == ["Copying the rest of web-sda.qcow2 while the guest runs"]
     assert stands_alone(image(guest))
+
+
+def test_a_long_path_to_the_monitor_is_no_hindrance(guest: Path) -> None:
+    deep = guest.parent / ("d" * 120)
+    deep.mkdir()
+    for path in guest.parent.glob("web*"):
+        path.rename(deep / path.name)
+    moved = deep / guest.name
+    moved.write_text(moved.read_text().replace(f"{guest.parent}/", f"{deep}/"))
+    with running(moved):
+        assert finish(str(moved)) == (image(moved),)
 
 
 def test_a_finish_in_qemu_can_be_interrupted_and_done_again(guest: Path) -> None:
