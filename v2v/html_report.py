@@ -18,6 +18,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import accumulate
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
@@ -48,6 +49,7 @@ class Part:
     size: float
     label: str
     tone: str = "plain"
+    whole: float = 0.0  # the bar's; 0: it is told elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,10 @@ class Guest:
 
     @property
     def warnings(self) -> Sequence[Document]:
-        """Warnings of all stages, the boot proof's too."""
+        """Warnings of all stages, the boot proof's too, each once."""
         planned = self.report.get("plan", {}).get("warnings", [])
-        return [*planned, *(self.evidence or {}).get("warnings", [])]
+        proof = (self.evidence or {}).get("warnings", [])
+        return [*planned, *(warning for warning in proof if warning not in planned)]
 
     @property
     def source(self) -> str:
@@ -246,7 +249,24 @@ def batch_page(result: Document, made: datetime | None = None) -> str:
         for number, row in enumerate(result["guests"], 1)
     )
     name = PurePosixPath(result["plan"]).name
-    return _page(name, guests, result["findings"], result["seconds"], made)
+    forecast = result.get("forecast") or {}
+    return _page(name, guests, result["findings"], result["seconds"], made, forecast)
+
+
+def _rooms(forecast: Document) -> Iterator[Part]:
+    """Yield what is needed in each file system, of what is free there."""
+    for target in forecast.get("targets", []):
+        name, needed, free = (
+            ", ".join(target["targets"]),
+            target["needed_bytes"],
+            target["free_bytes"],
+        )
+        if free is None:
+            yield Part(name, 0, needed, f"{iec(needed)} needed", whole=needed)
+        else:
+            tone = "bad" if needed > free else "plain"
+            label = f"{iec(needed)} of {iec(free)} free"
+            yield Part(name, 0, needed, label, tone, max(needed, free))
 
 
 def _reported(number: int, report: Document) -> Guest:
@@ -267,6 +287,7 @@ def _page(
     general: Sequence[Document],
     seconds: float,
     made: datetime | None,
+    forecast: Document = MappingProxyType({}),
 ) -> str:
     count = Counter(guest.state for guest in guests)
     found = [state for state in _TONES if count[state]]
@@ -281,14 +302,17 @@ def _page(
     return page.render(
         title=title, version=VERSION, made=made or datetime.now(UTC), tone=_TONES,
         dry_run=any(guest.dry_run for guest in guests), guests=guests, general=general,
-        figures=[*_figures(guests, seconds)], states=states,
+        figures=[*_figures(guests, seconds, forecast)], states=states,
+        rooms=[*_rooms(forecast)],
         state_text=", ".join(str(part["label"]) for part in states),
         columns=[{"name": name, "figure": figure} for name, figure in _COLUMNS],
         css=css, script=script, policy=Markup(_policy(css, script)),
     )  # fmt: skip
 
 
-def _figures(guests: Sequence[Guest], seconds: float) -> Iterator[dict[str, str]]:
+def _figures(
+    guests: Sequence[Guest], seconds: float, forecast: Document
+) -> Iterator[dict[str, str]]:
     dry = any(guest.dry_run for guest in guests)
     if len(guests) == 1:
         yield {"label": "State", "value": guests[0].state, "tone": _TONES[guests[0].state]}
@@ -303,6 +327,8 @@ def _figures(guests: Sequence[Guest], seconds: float) -> Iterator[dict[str, str]
         yield {"label": "Needs at most" if dry else "Images", "value": iec(needed)}
     if seconds:
         yield {"label": "Time", "value": lasting(seconds)}
+    if forecast.get("seconds") is not None:
+        yield {"label": "Would take", "value": lasting(forecast["seconds"])}
 
 
 @cache

@@ -235,3 +235,37 @@ def test_progress_adds_up_stages_and_passes_events_on() -> None:
 
 def test_every_kind_of_source_can_be_named() -> None:
     assert tuple(source.name for source in SOURCES) == arguments.SOURCE_KINDS
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".html", "<!DOCTYPE html>"), (".json", "{")])
+def test_a_batch_is_reported_as_a_page_or_as_json(
+    suffix: str, start: str, config: Path, tmp_path: Path
+) -> None:
+    plan, place = tmp_path / "plan.yaml", tmp_path / f"result{suffix}"
+    plan.write_text(f"guests:\n- source: {config}\n  output_storage: {tmp_path}\n")
+    assert main(["batch", "-q", str(plan), "--dry-run", "--report", str(place)]) == 1
+    page = place.read_text()
+    assert page.startswith(start)
+    assert "E-DISK-MISSING" in page
+
+
+def test_a_page_is_written_of_a_conversion_that_failed(config: Path, tmp_path: Path) -> None:
+    place = tmp_path / "page.html"
+    assert main(["convert", "-q", str(config), "-os", str(tmp_path), "--report", str(place)]) == 1
+    assert "E-DISK-MISSING" in place.read_text()
+
+
+def test_a_page_has_to_be_html_in_a_folder_that_is_there(config: Path, tmp_path: Path) -> None:
+    for place in ("page.pdf", str(tmp_path / "absent" / "page.html")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["convert", str(config), "--report", place])
+
+
+def test_reports_are_pages_and_lines_too(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["report", "-q", "--source-only", str(config)]
+    assert main([*argv, "--format", "html"]) == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+    assert main([*argv, "--machine-readable"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["stage", "report"]
+    assert lines[1]["report"]["schema"] == 1

@@ -143,3 +143,28 @@ def test_keys_that_are_missing_leave_a_gap_and_no_error() -> None:
     result = {**batch(), "guests": [row("web", "done", report={"source": {"hypervisor": "xen",
               "kind": "xl", "disks": [], "nics": [], "memory_bytes": 0}})]}  # fmt: skip
     assert "xen (xl)" in batch_page(result, MADE)
+
+
+def test_a_warning_of_both_conversion_and_proof_is_shown_once() -> None:
+    document, proof = report("web"), evidence("web")
+    proof["warnings"] = [
+        *document["plan"]["warnings"],
+        {"code": "W-Y", "message": "y", "hint": None},
+    ]
+    tree = _parsed(evidence_page(proof, document, MADE))
+    codes = tree.xpath("//section[@aria-label='Warnings']//code/text()")
+    assert codes == ["W-KVM", "W-Y"]
+
+
+def test_a_dry_run_of_a_batch_shows_room_and_time() -> None:
+    targets = [
+        {"targets": ["/srv/a", "/srv/b"], "needed_bytes": 3 << 30, "free_bytes": 1 << 30},
+        {"targets": ["default"], "needed_bytes": 1 << 30, "free_bytes": None},
+    ]
+    forecast = {"targets": targets, "seconds": 7500.0, "rates": None}
+    tree = _parsed(batch_page({**batch(), "dry_run": True, "forecast": forecast}, MADE))
+    rows = tree.xpath("//table[@aria-labelledby='room']/tr")
+    said = [" ".join(row.xpath("./th/text() | ./td[@class]/text()")) for row in rows]
+    assert said == ["/srv/a, /srv/b 3.0 GiB of 1.0 GiB free", "default 1.0 GiB needed"]
+    assert rows[0].xpath(".//rect[@class='bad']/@width") == ["1000.0"]
+    assert "2 h 5 min" in tree.xpath("//dl[@class='figures']")[0].text_content()
