@@ -61,7 +61,7 @@ def completions() -> dict[Path, str]:
     for verb in _verbs_action(top).choices.values():
         for action in verb._actions:
             if action.type is Path or action.dest == "source":
-                folder = action.metavar == "DIR"
+                folder = str(action.metavar).startswith("DIR")
                 action.complete = shtab.DIRECTORY if folder else shtab.FILE  # type: ignore[attr-defined]
     names = {"bash": "v2v", "zsh": "_v2v"}
     return {
