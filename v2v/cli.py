@@ -208,6 +208,7 @@ def _page(args: argparse.Namespace, name: str) -> Iterator[Callable[[dict[str, o
     from v2v.html_report import failure_page, report_page
     from v2v.report import finding_json
 
+    _save(place, "", "a")  # that it cannot be written is told before the work
     try:
         yield lambda document: _save(place, report_page([document]))
     except BlockedError as error:
