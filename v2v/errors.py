@@ -9,7 +9,7 @@ V2VError
  + CommandError     a program that was run failed
  + MissingProgram   a program that is needed is not installed
  + ConfigError      wrong options (exit status 2)
-    + PlanError     a wrong plan of a batch; carries all that is wrong with it
+    + PlanError     a wrong plan of a batch or v2v.yaml; carries all that is wrong
  + BlockedError     a plan has blockers; carries all of them
  + CancelledError   the caller asked for the end
 
@@ -65,7 +65,7 @@ class ConfigError(V2VError):
 
 
 class PlanError(ConfigError):
-    """A plan of a batch is wrong. ``findings`` has all that is."""
+    """A plan of a batch, or a v2v.yaml, is wrong. ``findings`` has all that is."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
