@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Stands for v2v.batch.worker: talks as it does, and does what the guest's name says.
 
-The name is a word and whatever: ok, slow, fail, block, crash, hang, deaf (to the end), parent (of
-a process that outlives it), once (fails the first time). ``log`` in the plan's folder gets a line
+The name is a word and whatever: ok, slow, meet3 (waits until three have begun), fail, block, crash,
+hang, deaf (to the end), parent (of a process that outlives it), once (fails the first time). ``log`` in the plan's folder gets a line
 when it begins and one when it ends.
 """
 
@@ -41,6 +41,8 @@ def main() -> int:
         subprocess.Popen(["sleep", "600"])
     if kind == "slow":
         time.sleep(0.3)
+    if kind.startswith("meet"):
+        meet(int(kind.removeprefix("meet")))
     if kind == "hang":
         sys.stdin.read()
         return 130
@@ -60,6 +62,14 @@ def main() -> int:
         Path(f"{name}.xml").write_text("<domain/>")
     say(type="end", state="done", written_bytes=1000)
     return 0
+
+
+def meet(count: int) -> None:
+    """Wait until so many have begun; those that did are still there for a moment."""
+    deadline = time.monotonic() + 30
+    while Path("log").read_text().count("begin ") < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
 
 
 def note(what: str, name: str) -> int:

@@ -64,19 +64,18 @@ def test_no_more_guests_at_once_than_jobs(tmp_path: Path) -> None:
 
 def test_hosts_and_targets_have_limits_of_their_own(tmp_path: Path) -> None:
     hosts = [f"xen+ssh://root@{'a' if number < 4 else 'b'}/g" for number in range(6)]
-    guests: list[str | dict[str, object]] = [
-        {"name": f"slow-{number}", "source": host} for number, host in enumerate(hosts)
-    ]
-    path = plan(tmp_path, guests, jobs=6, jobs_per_source={"a": 1, "others": 2})
+
+    def guests(kind: str) -> list[str | dict[str, object]]:
+        return [{"name": f"{kind}-{number}", "source": each} for number, each in enumerate(hosts)]
+
+    path = plan(tmp_path, guests("meet3"), jobs=6, jobs_per_source={"a": 1, "others": 2})
     run(path)
     of_a = [line for line in log(path) if int(line[-1]) < 4]
     assert at_once(of_a) == 1
     assert at_once(log(path)) == 3
     (tmp_path / "log").unlink()
-    for number in range(6):
-        (tmp_path / f"slow-{number}.xml").unlink()
     folder_of(path).rename(tmp_path / "before")
-    run(plan(tmp_path, guests, jobs=6, jobs_per_target=2))
+    run(plan(tmp_path, guests("meet2"), jobs=6, jobs_per_target=2))
     assert at_once(log(path)) == 2
 
 
