@@ -58,12 +58,13 @@ demo: setup ## convert a real Xen guest and prove that it boots
 check: setup ## lint, types and unit tests; under a minute
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
-	@git ls-files -z | xargs -0 codespell --quiet-level 35 --ignore-words-list hda,conectix,msdos,fo,optin,sav
+	@git ls-files -z | xargs -0 codespell --quiet-level 35 --ignore-words-list hda,conectix,msdos,fo,optin,sav,splitted,sorce,brige
 	@$(BIN)/mypy
-	@$(BIN)/pytest -q -n 2 -m 'not guest'
+	@$(BIN)/pytest -q -n 2 -m 'not guest and not programs'
 
 .PHONY: test
 test: check ## the whole suite, some real guests included
+	@$(BIN)/pytest -q --durations 20 -n 2 -m 'programs and not guest'
 	@$(BIN)/python -m fixtures.build xen-web xen-xva esx-app esx-alma9 xen-sles15 luks systemd-boot three-kernels
 	@$(BIN)/pytest -v --durations 20 -n 2 --dist loadgroup -m 'guest and not every'
 

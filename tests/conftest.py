@@ -15,6 +15,21 @@ settings.register_profile("v2v", deadline=2000)
 settings.load_profile("v2v")
 
 Golden = Callable[[Path, str], None]
+# What starts servers, other programs and processes of ours all the time, seconds for each module.
+_PROGRAMS = tuple(
+    Path(__file__).parent / place
+    for place in (
+        "drivers/test_virtio_win.py", "drivers/test_windows_list.py", "test_conftest.py",
+        "v2v/batch", "v2v/disks", "v2v/hosts", "v2v/sources/test_ssh_host.py",
+    )
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in _PROGRAMS):
+            item.add_marker("programs")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
