@@ -2,8 +2,8 @@
 """Stands for v2v.batch.worker: talks as it does, and does what the guest's name says.
 
 The name is a word and whatever: ok, slow, meet3 (waits until three have begun), fail, block, crash,
-hang, deaf (to the end), parent (of a process that outlives it), once (fails the first time). ``log`` in the plan's folder gets a line
-when it begins and one when it ends.
+hang, deaf (to the end), parent (of a process that outlives it), once (fails the first time).
+``log`` in the plan's folder gets a line when it begins and one when it ends.
 """
 
 from __future__ import annotations
