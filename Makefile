@@ -65,7 +65,7 @@ check: setup ## lint, types and unit tests; under a minute
 .PHONY: test
 test: check ## the whole suite, some real guests included
 	@$(BIN)/pytest -q --durations 20 -n 2 -m 'programs and not guest'
-	@$(BIN)/python -m fixtures.build xen-web xen-xva esx-app esx-alma9 xen-sles15 luks systemd-boot three-kernels
+	@$(BIN)/python -m fixtures.build xen-web xen-xva esx-app esx-chain esx-alma9 xen-sles15 luks systemd-boot three-kernels
 	@$(BIN)/pytest -v --durations 20 -n 2 --dist loadgroup -m 'guest and not every'
 
 .PHONY: manual
