@@ -34,16 +34,19 @@ _INFO = {  # of b_info and of its part for the type of guest, in xl's words
     "apic": "apic", "pae": "pae", "viridian": "viridian", "boot": "boot", "hdtype": "hdtype",
     "soundhw": "soundhw", "keymap": "keymap",
 }  # fmt: skip
+_IF_SET = {"rtc_timeoffset": "rtc_timeoffset", "nested_hvm": "nestedhvm"}
+"""What is worth telling of only where it is not the default, which libxl prints as well."""
+
 # Libxl's names of values where xl.cfg has others.
 _VALUES = {"True": "1", "False": "0", "unknown": ""}
 _FORMATS = {"unknown": "raw", "": "raw"}
 _HOST_WORDS = (
     "sched_params numa_placement tsc_mode max_vcpus avail_vcpus max_memkb target_memkb video_memkb "
-    "shadow_memkb iommu_memkb rtc_timeoffset exec_ssidref exec_ssid_label device_model_version "
+    "shadow_memkb iommu_memkb exec_ssidref exec_ssid_label device_model_version "
     "device_model_stubdomain device_model device_model_ssidref device_model_user extra extra_pv "
     "extra_hvm claim_mode event_channels blkdev_start vnuma_nodes disable_migrate cpumap nodemap "
     "vcpu_hard_affinity vcpu_soft_affinity max_grant_frames max_maptrack_frames max_grant_version "
-    "bootloader_args timer_mode vga vnc sdl spice nested_hvm hpet vpt_align mmio_hole_memkb nx smm "
+    "bootloader_args timer_mode vga vnc sdl spice hpet vpt_align mmio_hole_memkb nx smm "
     "xen_platform_pci usbdevice_list vendor_device arch_arm arch_x86 altp2m ms_vm_genid acpi_s3 "
     "acpi_s4 acpi_laptop_slate nographic serial serial_list cpuid usb usbversion gfx_passthru "
     "tee vmtrace_buf_kb dm_restrict apic_mode stubdomain_memkb stubdomain_kernel "
@@ -117,6 +120,9 @@ def _config(domain: Object, where: str) -> Config:
         for key in info:
             if key in _INFO:
                 settings[_INFO[key]] = _text(info, key)
+            elif key in _IF_SET:
+                told = _text(info, key)
+                settings[_IF_SET[key]] = "" if told in ("0", "<default>") else told
             elif not (key in _HOST or key.startswith("type.") or key in ("type", "u")):
                 settings[key] = _text(info, key)
     settings |= _screen(own)

@@ -39,3 +39,15 @@ def test_what_is_not_one_guest_is_an_error(text: str, said: str) -> None:
     with pytest.raises(SourceError) as caught:
         xl_json.parse(text, PATH)
     assert said in str(caught.value)
+
+
+def test_an_offset_of_the_clock_is_told_where_there_is_one() -> None:
+    shifted, plain = domain("web"), domain("web")
+    for guest, seconds in ((shifted, 7200), (plain, 0)):
+        guest["config"]["b_info"]["rtc_timeoffset"] = seconds  # type: ignore[index]
+    told = [
+        [warning.message for warning in xl_json.parse(json.dumps([each]), PATH).warnings]
+        for each in (shifted, plain)
+    ]
+    assert told[0] == ["/tmp/guest.json: not carried over: rtc_timeoffset='7200'"]
+    assert told[1] == []
