@@ -33,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 V2V = str(Path(sys.executable).with_name("v2v"))
 CONFIGURATIONS = (".cfg", ".vmx", ".xml", ".xva", ".ova", ".vbox")
 BOOT_SECONDS = 600
+# Guests once more, by another way to the same end: each is a guest's name and options of convert.
+VARIANTS = ("xen-direct --keep-direct-boot", "xen-tools --firmware efi")
 _HEAD = """\
 # Success matrix
 
@@ -69,7 +71,7 @@ class Result:
             else "- | **not converted**"
         )
         return (
-            f"| {self.name} | {RECIPES[self.name].says} | {self.changes or '-'} "
+            f"| {self.name} | {RECIPES[self.name.split()[0]].says} | {self.changes or '-'} "
             f"| {', '.join(self.warnings) or '-'} | {self.convert_seconds} s | {done}: {said} |"
         )
 
@@ -89,14 +91,19 @@ def configuration(folder: Path) -> Path:
 
 
 def result(name: str) -> Result:
-    """Convert a guest and boot the result, each by the program that users have."""
+    """Convert a guest and boot the result, each by the program that users have.
+
+    ``name`` may have options behind it.
+    """
+    recipe, *options = name.split()
     try:
-        source = configuration(guest(name))
+        source = configuration(guest(recipe))
     except BuildError as error:
         return Result(name, False, 0, f"cannot be built: {str(error).splitlines()[-1]}")
     with tempfile.TemporaryDirectory(prefix="v2v-matrix-", dir="/var/tmp") as folder:
         begun = time.monotonic()
-        made = _v2v("convert", "-q", str(source), "-os", folder, *RECIPES[name].options)
+        options += RECIPES[recipe].options
+        made = _v2v("convert", "-q", str(source), "-os", folder, *options)
         seconds = round(time.monotonic() - begun)
         if made.returncode != 0:
             errors = [line for line in made.stderr.splitlines() if "error:" in line]
@@ -176,7 +183,9 @@ def kept(
     name: str, again: Iterable[str], key: str, find: Callable[[str], Result] = result
 ) -> Result:
     """Return what is known of a guest; what is not known, or asked for again, is found out."""
-    file = path(name).parent / ".matrix" / f"{path(name).name}-{key}.json"
+    recipe, *options = name.split()
+    folder = path(recipe)
+    file = folder.parent / ".matrix" / f"{folder.name}{''.join(options)}-{key}.json"
     if name in again or not file.exists():
         found = find(name)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -211,7 +220,8 @@ def main() -> int:
     options = parser.parse_args()
     key = product_key()
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        results = list(workers.map(lambda name: kept(name, options.again, key), sorted(bootable())))
+        names = sorted((*bootable(), *VARIANTS))
+        results = list(workers.map(lambda name: kept(name, options.again, key), names))
     boot = sum(found.booted for found in results)
     total = f"\n{boot} of {len(results)} guests boot.\n"
     options.out.write_text(_HEAD + "".join(f"{found.line()}\n" for found in results) + total)

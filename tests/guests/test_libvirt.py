@@ -253,9 +253,31 @@ def test_a_guest_runs_at_once_and_takes_its_data_along_later(host: LibvirtHost) 
     host.virsh("destroy", "xen-web")
 
 
-def _wait_for_lease(host: LibvirtHost, mac: str) -> None:
-    """Wait until libvirt's DHCP server gave a guest an address."""
+@pytest.mark.every
+def test_a_guest_on_a_bridge_reaches_the_network(host: LibvirtHost) -> None:
+    """On a bridge of the host, that happens to be the one of libvirt's own network."""
+    source = host.folder / "lib/bridged"
+    source.mkdir()
+    for path in real_guest("xen-web").iterdir():
+        subprocess.run(["cp", "--sparse=always", path, source / path.name], check=True)
+    configuration = "/var/lib/libvirt/bridged/xen-web.cfg"
+    words = ("-on", "bridged", "-b", "xenbr0:virbr0")
+    before = _lease(host, MAC)
+    host.v2v("convert", configuration, "-o", "libvirt", "--create-pool", "--start", *words)
+    assert "<interface type='bridge'>" in host.virsh("dumpxml", "bridged")
+    _wait_for_lease(host, MAC, before)
+    host.virsh("destroy", "bridged")
+
+
+def _wait_for_lease(host: LibvirtHost, mac: str, before: str = "") -> None:
+    """Wait until libvirt's DHCP server gave a guest an address, another time than ``before``."""
     deadline = time.monotonic() + 300
-    while mac not in host.virsh("net-dhcp-leases", "default"):
-        assert time.monotonic() < deadline, host.virsh("domstate", "xen-web", "--reason")
+    while (lease := _lease(host, mac)) in ("", before):
+        assert time.monotonic() < deadline, lease
         time.sleep(1)
+
+
+def _lease(host: LibvirtHost, mac: str) -> str:
+    """Return the line of a guest's lease, which says when it ends; "" if it has none."""
+    lines = host.virsh("net-dhcp-leases", "default").splitlines()
+    return next((line for line in lines if mac in line), "")
