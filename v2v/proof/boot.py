@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from v2v.accel import NO_KVM, kvm_works
@@ -26,13 +28,14 @@ from v2v.proof.screen import font
 from v2v.proof.setting import Setting
 from v2v.proof.verdict import Judge, Look
 from v2v.proof.watch import Watch
-from v2v.run import run, running
+from v2v.run import Child, run, running
 
 _LAST_LINES = 20
 _FIRMWARE_LINES = 5  # most of a SeaBIOS log is about its own work
 _BOOT_CODE = 440  # bytes in front of the disk signature and the partition table
 _TRIES = 2  # where what failed was the emulation
 _PAUSE = 0.5  # seconds between two looks
+_END = 1.0  # seconds until a QEMU whose connections are closed has ended
 _START = 60.0  # seconds that QEMU may take to open its monitor; it opens all images before
 
 
@@ -54,15 +57,30 @@ def verify(
         hardware = read(domain)
         kvm = kvm_works()
         progress.stage("proof", f"Booting {hardware.name}")
-        for _ in range(_TRIES):
-            with tempfile.TemporaryDirectory(prefix="v2v-proof-") as folder:
-                setting = _prepare(hardware, Path(folder), kvm=kvm)
-                evidence = _boot(hardware, setting, timeout)
+        crashes: list[Finding] = []
+        for left in reversed(range(_TRIES)):
+            try:
+                with tempfile.TemporaryDirectory(prefix="v2v-proof-") as folder:
+                    setting = _prepare(hardware, Path(folder), kvm=kvm)
+                    evidence = _boot(hardware, setting, timeout)
+            except Crash as crash:
+                if kvm or not left:
+                    raise
+                crashes.append(Finding("W-PROOF-CRASH", f"{crash}; the proof was begun anew"))
+                continue
             if kvm or not timer_failed(evidence):
                 break
+        evidence = replace(evidence, warnings=(*crashes, *evidence.warnings))
         for finding in evidence.warnings:
             progress.warned(finding)
     return evidence
+
+
+class Crash(ProofError):
+    """QEMU was ended by a signal, which says nothing of the guest.
+
+    Debian 12's (7.2.22) was seen to end by SIGSEGV, emulating a guest that boots.
+    """
 
 
 def timer_failed(evidence: Evidence) -> bool:
@@ -175,6 +193,12 @@ def _started(hardware: Hardware, setting: Setting) -> Iterator[Watch]:
             monitor.execute("cont")
             yield Watch(hardware, setting, monitor, agent)
         except ProofError as error:
+            if (number := _ended_by(qemu)) is not None:
+                raise Crash(
+                    "E-PROOF-CRASH",
+                    f"{hardware.name}: QEMU was ended by {signal.Signals(number).name}",
+                    hint="what says the kernel? journalctl -k",
+                ) from error
             said = stderr.read_text(errors="replace").strip().splitlines()
             if not said:
                 raise
@@ -200,6 +224,14 @@ def _connected(path: Path, exit_status: Callable[[], int | None]) -> socket.sock
             time.sleep(0.05)
         else:
             return connection
+
+
+def _ended_by(qemu: Child) -> int | None:
+    """Return the signal that ended QEMU, which has just failed; None if it ended otherwise."""
+    deadline = time.monotonic() + _END
+    while (status := qemu.poll()) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return -status if status is not None and status < 0 else None
 
 
 def _limits(hardware: Hardware, setting: Setting) -> Iterator[Finding]:

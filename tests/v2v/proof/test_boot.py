@@ -72,6 +72,32 @@ def test_a_qemu_that_ends_without_a_word_is_an_error(
     assert left_over(tmp_path) == []
 
 
+# Crashes where the guest would start: each time, or only the first.
+CRASH = 'case "$*" in *guest=web*) {once} kill -SEGV $$;; esac; echo "not crashed" >&2; exit 1'
+ONCE = '[ -e "$0.crashed" ] && { echo "not crashed" >&2; exit 1; }; : > "$0.crashed";'
+
+
+def test_a_qemu_that_crashes_once_is_started_anew(
+    programs: Path, domain: Path, tmp_path: Path
+) -> None:
+    script(programs, "qemu-img", QEMU_IMG)
+    script(programs, "qemu-system-x86_64", CRASH.replace("{once}", ONCE))
+    with pytest.raises(ProofError, match="QEMU failed: not crashed"):
+        verify(domain)
+    assert left_over(tmp_path) == []
+
+
+def test_a_qemu_that_crashes_each_time_is_an_error(
+    programs: Path, domain: Path, tmp_path: Path
+) -> None:
+    script(programs, "qemu-img", QEMU_IMG)
+    script(programs, "qemu-system-x86_64", CRASH.replace("{once}", ""))
+    with pytest.raises(ProofError, match="web: QEMU was ended by SIGSEGV") as failed:
+        verify(domain)
+    assert failed.value.finding.code == "E-PROOF-CRASH"
+    assert left_over(tmp_path) == []
+
+
 def test_an_image_that_is_not_what_the_xml_says_is_an_error(
     programs: Path, domain: Path, tmp_path: Path
 ) -> None:
