@@ -27,7 +27,6 @@ PACKAGES = {
     "mmd": "mtools",
     "nbdkit": "nbdkit nbdkit-plugin-python",
     "qemu-img": "qemu-utils",
-    "qemu-nbd": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "ssh": "openssh-client",
 }

@@ -15,13 +15,13 @@ from pathlib import Path
 from v2v.cancellation import check
 from v2v.disks.archive import expanded
 from v2v.disks.image import Image, inspect_image
+from v2v.disks.image_writer import written
 from v2v.disks.imagefile import SECTOR, ImageFile, opened
 from v2v.disks.scratch import scratch
 from v2v.disks.space import free_bytes
 from v2v.errors import SourceError
 from v2v.model import Disk, DiskFormat
 from v2v.packed import Packed, Packing, Piece
-from v2v.run import run
 
 _RESERVE = 256 << 20  # bytes that a temporary copy leaves free
 _MARGIN = 64 << 20  # of a file that holds a disk, for its headers
@@ -56,8 +56,8 @@ def _blank(size: int) -> Iterator[Image]:
     """Make a disk without content, whose size the descriptor's reader found to be sensible."""
     with scratch("v2v-blank-") as folder:
         path = folder / "blank.qcow2"
-        whole = -(-size // SECTOR) * SECTOR
-        run("qemu-img", "create", "-q", "-f", DiskFormat.qcow2, path, str(whole))
+        with written(path, size):
+            pass
         yield inspect_image(Disk(str(path), DiskFormat.qcow2), folder, trust=False)
 
 
