@@ -31,7 +31,7 @@ from tests import reference, support
 
 ROOT = Path(__file__).parent.parent
 V2V = str(Path(sys.executable).with_name("v2v"))
-CONFIGURATIONS = (".cfg", ".vmx", ".xml", ".xva", ".ova", ".vbox")
+CONFIGURATIONS = (".cfg", ".vmx", ".xml", ".xva", ".ova", ".vbox", ".pvm")
 BOOT_SECONDS = 600
 # Guests once more, by another way to the same end: each is a guest's name and options of convert.
 VARIANTS = ("xen-direct --keep-direct-boot", "xen-tools --firmware efi")

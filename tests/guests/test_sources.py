@@ -15,14 +15,18 @@ from fixtures.build import bootable, guest
 from fixtures.debian import guestfish
 from fixtures.ova import taken_out
 from fixtures.programs import run
+from tests.matrix import configuration
 from v2v.disks.opening import open_image
 from v2v.model import Bus, Disk, Firmware, Hypervisor
 from v2v.proof import Level, describe, verify
 
 pytestmark = [pytest.mark.guest, pytest.mark.every]
 
-_PARAVIRTUAL = {"xen-web"}  # only Xen starts it
-SOURCES = (".cfg", ".vmx", ".ova", ".vbox", ".xml")
+# Only Xen starts them.
+_PARAVIRTUAL = {
+    *("xen-web", "xen-xva", "xen-tools", "xen-whole", "xen-direct", "xen-legacy", "xen-vhd"),
+    *("xen-pvgrub", "xen-pvh"),
+}
 _NICS = {"netvsc": "e1000", "82540em": "e1000"}
 _DOMAIN = """\
 <domain type="kvm">
@@ -97,7 +101,7 @@ def _domain(source: Path, folder: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(set(bootable()) - _PARAVIRTUAL))
 def test_the_guest_boots_where_it_comes_from(name: str, tmp_path: Path) -> None:
-    (source,) = (file for file in guest(name).iterdir() if file.suffix in SOURCES)
+    source = configuration(guest(name))
     domain = tmp_path / "domain.xml"
     domain.write_text(_domain(source, tmp_path))
     evidence = verify(domain, timeout=600)
