@@ -7,6 +7,7 @@ compressed, or in parts, is expanded, to no more than the disk can take.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -83,7 +84,9 @@ def _copied(disk: Disk, packed: Packed) -> Iterator[Image]:
         limit = size + size // 8 + _MARGIN
     with scratch("v2v-copy-") as folder:
         path = folder / place.name
-        _expand(place, packed, path, limit)
+        done = _expand(place, packed, path, limit)
+        if disk.format is DiskFormat.raw and size is not None and done < size:
+            raise _damaged(place, f"has {done:,} bytes of a disk of {size:,}: its end is not there")
         with opened(path) as file:
             image = _inspected(disk, replace(file, path=place))
         yield replace(image, path=path)
@@ -117,8 +120,11 @@ def _inspected(disk: Disk, file: ImageFile) -> Image:
     return inspect_image(disk, file.path.parent, trust=True, place=_Package(file))
 
 
-def _expand(place: Path, packed: Packed, path: Path, limit: int | None) -> None:
-    """Write content to a file. Raises SourceError for too much of it, or if it is damaged."""
+def _expand(place: Path, packed: Packed, path: Path, limit: int | None) -> int:
+    """Write content to a sparse file, and return its bytes.
+
+    Raises SourceError for too much of it, or if it is damaged.
+    """
     done, checked = 0, -_CHECK
     try:
         with path.open("xb") as out:
@@ -135,15 +141,24 @@ def _expand(place: Path, packed: Packed, path: Path, limit: int | None) -> None:
                         raise _too_large(
                             place, f"there is no room for a copy in {path.parent.parent}"
                         )
-                out.write(data)
+                if data.strip(b"\0"):
+                    out.write(data)
+                else:
+                    out.seek(len(data), os.SEEK_CUR)
+            out.truncate(done)
     except ValueError as error:
-        raise SourceError(
-            "E-OVA-DAMAGED",
-            f"{place}: {error}",
-            hint="copy the archive again, or export it once more",
-        ) from error
+        raise _damaged(place, str(error)) from error
     except OSError as error:
         raise SourceError("E-DISK-UNREADABLE", f"{place}: {error.strerror}") from error
+    return done
+
+
+def _damaged(place: Path, fact: str) -> SourceError:
+    return SourceError(
+        "E-OVA-DAMAGED",
+        f"{place}: {fact}",
+        hint="copy the archive again, or export it once more",
+    )
 
 
 def _too_large(place: Path, fact: str) -> SourceError:

@@ -47,7 +47,7 @@ from v2v.sources.vsphere_export import NfcExport, Warn
 
 Stream: TypeAlias = XvaStream | OvaStream | NfcExport
 _SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
-_DESCRIPTIONS = ("config.pvs", "DiskDescriptor.xml")
+_DESCRIPTIONS = ("config.pvs", "DiskDescriptor.xml", "ova.xml")
 
 
 class Source(Protocol):
@@ -322,7 +322,7 @@ def kind_of(path: Path) -> Source:
 
 
 def _inside(path: Path) -> Path:
-    """Return the file that a folder is described by: those of Parallels are."""
+    """Return the file that a folder is described by: those of Parallels and old XVAs are."""
     found = (path / name for name in _DESCRIPTIONS)
     return next((each for each in found if path.is_dir() and each.is_file()), path)
 

@@ -115,9 +115,9 @@ def located(
     )
     warnings: list[Finding] = []
     sums = tuple(_sums(package, name, descriptor, used, warnings))
-    copied = [_copied(disk) for disk in disks if disk.packed and not in_place(disk.packed)]
+    temporary = [copied(disk) for disk in disks if disk.packed and not in_place(disk.packed)]
     return replace(
-        machine, disks=disks, sums=sums, warnings=(*machine.warnings, *warnings, *copied)
+        machine, disks=disks, sums=sums, warnings=(*machine.warnings, *warnings, *temporary)
     )
 
 
@@ -205,7 +205,8 @@ def _chunks(package: Package, name: str) -> Iterator[tuple[str, Packed]]:
         number += 1
 
 
-def _copied(disk: Disk) -> Finding:
+def copied(disk: Disk) -> Finding:
+    """Return the warning for a disk that cannot be read where it is."""
     return Finding(
         "W-OVF-COPY",
         f"{disk.path}: is compressed or in parts, so a temporary copy of it is made",

@@ -2,7 +2,8 @@
 """Guests as XenServer and XCP-ng export them: an XVA, read where it is.
 
 ``ova.xml`` is its first member: a value of XML-RPC with all objects of the guest, each with its
-class, its reference and its fields (xen-api, datamodel).
+class, its reference and its fields (xen-api, datamodel). The first version of the format is in
+v2v/sources/xva_appliance.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from v2v.disks import xva
+from v2v.disks.tar import tar_members
 from v2v.errors import Finding, SourceError
 from v2v.model import (
     Boot,
@@ -30,19 +32,20 @@ from v2v.model import (
     Removable,
     RemovableKind,
 )
-from v2v.sources import xen
+from v2v.sources import config_file, xen, xva_appliance
 from v2v.sources.identity import mac_address, only_guest, uuid_text
+from v2v.sources.ova_files import Archive, Folder
 from v2v.sources.xml import parse as parse_xml
+from v2v.sources.xml import root_name
 
 name = "xva"
-about = "an XVA, the export of XenServer and XCP-ng"
+about = "an XVA, the export of XenServer and XCP-ng, or the folder that an old one is"
 
 Rpc: TypeAlias = "str | list[Rpc] | dict[str, Rpc]"
 Record: TypeAlias = "Mapping[str, Rpc]"
 
 FIRST = b"ova.xml\0"
 _MAX_DEPTH = 32
-_VERSION_1 = "appliance"  # the root element of ova.xml before XenServer 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,20 @@ class _Objects:
 
 
 def matches(head: bytes) -> bool:
-    """Tell by a file's first bytes whether it is an XVA."""
+    """Tell by a file's first bytes whether it is an XVA, or the description in a folder of one."""
+    return _is_tar(head) or root_name(head) == xva_appliance.ROOT
+
+
+def _is_tar(head: bytes) -> bool:
     return head.startswith(FIRST) and head[257:262] in (b"ustar", bytes(5))
 
 
 def read(paths: Sequence[Path], system: str | None = None) -> Machine:
     """Return the guest of an export, by name where there are several. Raises SourceError."""
     (path,) = paths
+    if root_name(config_file.head(path)) == xva_appliance.ROOT:
+        root = parse_xml(config_file.content(path), str(path))
+        return xva_appliance.parse(root, Folder(path.parent), path.parent, system)
     try:
         with path.open("rb") as file:
             first = next(xva.members(file, path), None)
@@ -78,19 +88,33 @@ def read(paths: Sequence[Path], system: str | None = None) -> Machine:
             data = file.read(first.size)
     except OSError as error:
         raise SourceError("E-SOURCE-READ", f"{path}: {error.strerror}") from error
-    return parse(data, path, system)
+    root = parse_xml(data, _where(path))
+    if root.tag == xva_appliance.ROOT:
+        return xva_appliance.parse(root, Archive(path, tar_members(path)), path, system)
+    return _parsed(root, path, system)
+
+
+def _where(path: Path) -> str:
+    return f"{path}: ova.xml"
 
 
 def parse(data: bytes, path: Path, system: str | None = None) -> Machine:
-    """Return the guest that an ova.xml describes; its disks are in ``path``. Raises SourceError."""
-    where = f"{path}: ova.xml"
-    root = parse_xml(data, where)
-    if root.tag == _VERSION_1:
+    """Return the guest that an ova.xml describes; its disks are in ``path``. Raises SourceError.
+
+    What passes by once is of the second version: disks of the first have no place of their own.
+    """
+    root = parse_xml(data, _where(path))
+    if root.tag == xva_appliance.ROOT:
         raise SourceError(
             "E-XVA-VERSION",
-            f"{where}: is an export of version 1, with compressed pieces of 1 GB of each disk",
-            hint="import it into XenServer or XCP-ng, and export it again: xe vm-export",
+            f"{_where(path)}: is an export of version 1, which is read from its file alone",
+            hint="save it to a file first, expanded",
         )
+    return _parsed(root, path, system)
+
+
+def _parsed(root: etree._Element, path: Path, system: str | None) -> Machine:
+    where = _where(path)
     objects = _objects(_value(root, 0, where), where)
     reference, machine = _machine(objects, system)
     return _guest(objects, reference, machine, path)
@@ -275,7 +299,4 @@ def _text(record: Record, key: str) -> str:
 
 
 def _number(record: Record, key: str, where: str) -> int:
-    text = _text(record, key)
-    if not (text.isascii() and text.isdigit() and len(text) < 20) or int(text) == 0:
-        raise SourceError("E-XVA-XML", f"{where}: {key} is {text!r}, and no number")
-    return int(text)
+    return xva_appliance.number(_text(record, key), key, where)
