@@ -160,7 +160,7 @@ def test_verify_of_an_absent_domain_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", "-q", str(tmp_path / "none.xml")]) == 1
-    assert "E-PROOF-XML" in capsys.readouterr().err
+    assert "E-DOMAIN-XML" in capsys.readouterr().err
 
 
 def test_help_is_quick_as_it_loads_little() -> None:

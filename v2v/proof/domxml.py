@@ -19,20 +19,23 @@ _MAX_BYTES = 4 * 1024 * 1024  # the largest domains have some hundred devices of
 
 
 def read_file(path: Path) -> Element:
-    """Return the root of a domain XML. Raises ProofError (E-PROOF-XML), SourceError (E-XML-...)."""
+    """Return the root of a domain XML.
+
+    Raises ProofError (E-DOMAIN-XML), SourceError (E-XML-...).
+    """
     if not path.is_file():
-        raise ProofError("E-PROOF-XML", f"{path}: no such file")
+        raise ProofError("E-DOMAIN-XML", f"{path}: no such file")
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise ProofError("E-PROOF-XML", f"{path}: {error.strerror}") from error
+        raise ProofError("E-DOMAIN-XML", f"{path}: {error.strerror}") from error
     if len(data) > _MAX_BYTES:
-        raise ProofError("E-PROOF-XML", f"{path}: too large for a domain XML")
+        raise ProofError("E-DOMAIN-XML", f"{path}: too large for a domain XML")
     root = parse(data, str(path))
     if root.tag != "domain":
         raise ProofError(
-            "E-PROOF-XML",
+            "E-DOMAIN-XML",
             f"{path}: not a libvirt domain: the root element is <{root.tag}>",
             hint="give the XML that `virsh dumpxml` or `v2v convert` writes",
         )

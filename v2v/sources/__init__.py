@@ -106,7 +106,10 @@ def listed(
     """
     if not is_address(text):
         raise ConfigError(
-            "E-ADDRESS", f"{text}: is no address of a host", hint="such as xen+ssh://root@host"
+            "E-ADDRESS",
+            f"{text}: is no address of a host",
+            hint="such as xen+ssh://root@host, xapi://root@host, vpx://user@vcenter, esx://root@host"
+            " or ssh://root@esxi",
         )
     address = _known(text)
     access = access or Access()

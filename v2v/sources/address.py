@@ -32,7 +32,8 @@ def is_address(text: str) -> bool:
 
 def parse(text: str) -> Address:
     """Return an address. Raises ConfigError, for a password too: others could read it."""
-    hint = "write it as xen+ssh://root@host/NAME, with :PORT behind the host if need be"
+    scheme = text.partition("://")[0].lower()
+    hint = f"write it as {scheme}://root@host/NAME, with :PORT behind the host if need be"
     try:
         parts = urlsplit(text)
         host, port, user = parts.hostname or "", parts.port, parts.username

@@ -43,6 +43,13 @@ def test_what_ssh_could_take_for_an_option_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("scheme", ["ssh", "xen+ssh", "vpx"])
+def test_a_hint_is_of_the_kind_that_was_meant(scheme: str) -> None:
+    with pytest.raises(ConfigError) as failed:
+        parse(f"{scheme}:///vm")
+    assert f"{scheme}://root@host" in (failed.value.finding.hint or "")
+
+
 def test_a_password_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigError) as failed:
         parse("xen+ssh://root:secret@dom0/web")
