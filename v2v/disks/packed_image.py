@@ -85,8 +85,8 @@ def _copied(disk: Disk, packed: Packed) -> Iterator[Image]:
     with scratch("v2v-copy-") as folder:
         path = folder / place.name
         done = _expand(place, packed, path, limit)
-        if disk.format is DiskFormat.raw and size is not None and done < size:
-            raise _damaged(place, f"has {done:,} bytes of a disk of {size:,}: its end is not there")
+        if disk.format is DiskFormat.raw and size not in (None, done):
+            raise _damaged(place, f"has {done:,} bytes of a disk of {size:,}")
         with opened(path) as file:
             image = _inspected(disk, replace(file, path=place))
         yield replace(image, path=path)
