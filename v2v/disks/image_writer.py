@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from v2v.disks.imagefile import SECTOR
 from v2v.disks.qcow import QCOW_MAGIC
 from v2v.errors import TargetError
 
 Write = Callable[[bytes, int], None]  # data, and where in the disk
 
 _MODE = 0o600  # a disk holds password hashes and keys
-_SECTOR = 512
 _CLUSTER_BITS = 16
 _CLUSTER = 1 << _CLUSTER_BITS
 _ZEROS = bytes(_CLUSTER)
@@ -44,7 +44,7 @@ def written(path: Path, size: int) -> Iterator[Write]:
     with _told(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     try:
-        image = _Image(descriptor, path, -(-size // _SECTOR) * _SECTOR)
+        image = _Image(descriptor, path, -(-size // SECTOR) * SECTOR)
         yield image.write
         image.finish()
         with _told(path):
@@ -100,20 +100,23 @@ class _Image:
             self._append(_big_endian(table))
         self._put(_big_endian(self._l1), _CLUSTER)
         used = self._end // _CLUSTER
-        blocks = 1  # of refcounts, those of the blocks and of the table that lists them included
-        while blocks * _COUNTS < used + _clusters(8 * blocks) + blocks:
+        blocks = listing = (
+            1  # clusters of refcounts, and of the table that lists them: counted, too
+        )
+        while blocks * _COUNTS < used + listing + blocks:
             blocks += 1
+            listing = _clusters(8 * blocks)
         listed = self._end
-        first = listed + _CLUSTER * _clusters(8 * blocks)
+        first = listed + _CLUSTER * listing
         places = array("Q", range(first, first + blocks * _CLUSTER, _CLUSTER))
         self._append(_big_endian(places))
-        left = first // _CLUSTER + blocks
+        left = used + listing + blocks
         for _ in range(blocks):
             self._append((b"\0\1" * min(left, _COUNTS)).ljust(_CLUSTER, b"\0"))
             left -= _COUNTS
         header = _HEADER.pack(
             QCOW_MAGIC, _VERSION, 0, 0, _CLUSTER_BITS, self._size, 0, len(self._l1), _CLUSTER,
-            listed, _clusters(8 * blocks), 0, 0, 0, 0, 0, _REFCOUNT_ORDER, _HEADER.size,
+            listed, listing, 0, 0, 0, 0, 0, _REFCOUNT_ORDER, _HEADER.size,
         )  # fmt: skip
         self._put(header, 0)
 

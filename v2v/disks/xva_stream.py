@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 import zstandard
 
@@ -79,7 +79,8 @@ class XvaStream:
         """
         seen: dict[str, int] = dict.fromkeys(disks, 0)
         last: tuple[xva.Name, bytes] | None = None
-        with _Checksums(self.where) as checksums:
+        compared: Future[None] | None = None  # the last block, while the next one is read
+        with ThreadPoolExecutor(1) as thread:
             while True:
                 check()
                 name, size = self._member()
@@ -95,7 +96,11 @@ class XvaStream:
                     if last is None or (last[0].disk, last[0].number) != (found.disk, found.number):
                         raise xva.damaged(self.where, f"{name} does not follow its block")
                     if last[1]:
-                        checksums.compare(last[1], data, found.sum, name)
+                        if compared is not None:
+                            compared.result()
+                        compared = thread.submit(
+                            xva.check, last[1], data, found.sum, name, self.where
+                        )
                     continue
                 last = found, data
                 if not data:  # sent to keep the connection alive
@@ -106,6 +111,8 @@ class XvaStream:
                     raise xva.damaged(self.where, f"{found.disk} has data behind its end")
                 seen[found.disk] += 1
                 write(data[: length - at], at)
+            if compared is not None:
+                compared.result()
         for disk, count in seen.items():
             if not count:  # the first and the last block are always there
                 raise xva.damaged(self.where, f"there is no data of {disk}")
@@ -133,29 +140,3 @@ class XvaStream:
         except (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
             raise xva.damaged(self.where, f"it cannot be read on: {error}") from error
         return data
-
-
-class _Checksums:
-    """Compares blocks with their checksums while the next ones are read; one is waited for."""
-
-    def __init__(self, where: Path) -> None:
-        self._where = where
-        self._thread = ThreadPoolExecutor(1)
-        self._going: Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._thread.shutdown()
-        if kind is None:
-            self._await()
-
-    def compare(self, data: bytes, told: bytes, kind: str, name: str) -> None:
-        """Compare a block, soon; what is wrong with the one before is told. Raises SourceError."""
-        self._await()
-        self._going = self._thread.submit(xva.check, data, told, kind, name, self._where)
-
-    def _await(self) -> None:
-        if self._going is not None:
-            self._going.result()

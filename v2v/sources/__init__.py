@@ -47,6 +47,10 @@ from v2v.sources.vsphere_export import NfcExport, Warn
 
 Stream: TypeAlias = XvaStream | OvaStream | NfcExport
 _SSH, _XEN_SSH, _XAPI = "ssh", "xen+ssh", "xapi"
+_ADDRESSES = (
+    "there are xen+ssh://root@host/NAME, a Xen host by SSH, xapi://root@host/NAME,"
+    " vpx://user@vcenter/PATH, esx://root@host/NAME and ssh://root@host/PATH"
+)
 _DESCRIPTIONS = ("config.pvs", "DiskDescriptor.xml", "ova.xml")
 
 
@@ -108,8 +112,7 @@ def listed(
         raise ConfigError(
             "E-ADDRESS",
             f"{text}: is no address of a host",
-            hint="such as xen+ssh://root@host, xapi://root@host, vpx://user@vcenter, esx://root@host"
-            " or ssh://root@esxi",
+            hint=f"{_ADDRESSES}; a host alone has all of its guests",
         )
     address = _known(text)
     access = access or Access()
@@ -181,8 +184,7 @@ def _known(text: str) -> Address:
         raise ConfigError(
             "E-ADDRESS",
             f"{text}: nothing is known of {address.scheme}://",
-            hint="there are xen+ssh://root@host/NAME, a Xen host by SSH, xapi://root@host/NAME,"
-            " vpx://user@vcenter/PATH, esx://root@host/NAME and ssh://root@host/PATH",
+            hint=_ADDRESSES,
         )
     return address
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from v2v.disks.xva import damaged
 from v2v.errors import Finding, SourceError
 from v2v.model import (
     Disk,
@@ -54,7 +55,7 @@ def parse(root: etree._Element, package: Package, path: Path, system: str | None
     name = _name(vm)
     hvm = _attribute(vm, "hacks", "is_hvm", "true").lower() == "true"  # xen-api's default
     kind = xen.GuestType.hvm if hvm else xen.GuestType.pv
-    disks = tuple(_disks(root, vm, package, path, hvm=hvm))
+    disks = tuple(_disks(root, vm, package, path, kind))
     cmdline = _attribute(vm, "hacks", "kernel_boot_cmdline", "").strip()
     return Machine(
         kind="xva",
@@ -85,10 +86,9 @@ def _name(vm: etree._Element) -> str:
 
 
 def _disks(
-    root: etree._Element, vm: etree._Element, package: Package, path: Path, *, hvm: bool
+    root: etree._Element, vm: etree._Element, package: Package, path: Path, kind: xen.GuestType
 ) -> Iterator[Disk]:
     """Yield the disks of a guest, the one that it boots from first."""
-    kind = xen.GuestType.hvm if hvm else xen.GuestType.pv
     where = f"{path}: ova.xml"
     images = {vdi.get("name", ""): vdi for vdi in root.iterfind("vdi")}
     for vbd in sorted(vm.iterfind("vbd"), key=lambda each: each.get("function") != _ROOT_DISK):
@@ -124,11 +124,7 @@ def _chunks(package: Package, folder: str) -> Iterator[Piece]:
     for index in range(max(found, default=0) + 1):
         packed = package.find(found[index]) if index in found else None
         if packed is None:
-            raise SourceError(
-                "E-XVA-DAMAGED",
-                f"{package.where}: {folder} has no chunk {index}",
-                hint="export the guest once more, and copy it again",
-            )
+            raise damaged(package.where, f"{folder} has no chunk {index}")
         yield from packed.pieces
 
 

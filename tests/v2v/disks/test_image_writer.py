@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.v2v.disks.test_xva_stream import raw
 from v2v.disks.image_writer import written
 from v2v.disks.opening import open_image
 from v2v.errors import TargetError
@@ -34,12 +35,6 @@ def sound(image: Path) -> dict[str, int]:
     assert found["check-errors"] == 0
     assert not {"leaks", "corruptions"} & found.keys()
     return found
-
-
-def raw(image: Path) -> bytes:
-    path = image.with_suffix(".raw")
-    qemu_img("convert", "-f", "qcow2", "-O", "raw", image, path)
-    return path.read_bytes()
 
 
 def shown(image: Path, at: int) -> str:
